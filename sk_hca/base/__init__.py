@@ -1,6 +1,13 @@
 """Parcels that travel between rooms, and the door that checks what comes in."""
 
+from sk_hca.base._contracts import LevelClasses, NetworkOutput
 from sk_hca.base._resolve import resolve
 from sk_hca.base._validation import check_targets, check_weights
 
-__all__ = ["check_targets", "check_weights", "resolve"]
+__all__ = [
+    "LevelClasses",
+    "NetworkOutput",
+    "check_targets",
+    "check_weights",
+    "resolve",
+]

@@ -1,0 +1,247 @@
+"""The modes: how the levels become one distribution, and a distribution one number.
+
+A mode is a recipe, given to the estimator as an alias or as an object.  It reads a
+:class:`~sk_hca.base.NetworkOutput` and the classes of every level, coarse to fine, and
+holds nothing but its parameters.
+"""
+
+from numbers import Integral, Real
+
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sk_hca.adjustment._functional import (
+    adjust_add,
+    adjust_marginal,
+    adjust_mul,
+    adjust_range,
+)
+from sk_hca.base import resolve
+
+
+class BaseAdjustment(BaseEstimator):
+    """A mode; a subclass says which distribution the levels give together.
+
+    Attributes
+    ----------
+    trains_student : bool
+        Whether the mode needs a second stage of training.
+    """
+
+    trains_student = False
+
+    def log_probabilities(self, output, levels):
+        """Merge the levels into one distribution over the finest classes.
+
+        Parameters
+        ----------
+        output : NetworkOutput
+            Logits of every level for one batch.
+
+        levels : list of LevelClasses
+            Classes of every level, coarse to fine.
+
+        Returns
+        -------
+        log_p : Tensor of shape (N, C_H, *S)
+        """
+        raise TypeError(f"{type(self).__name__} must define log_probabilities.")
+
+    def decode(self, output, levels, decoder):
+        """Turn a batch of outputs into targets.
+
+        Parameters
+        ----------
+        output : NetworkOutput
+            Logits of every level for one batch.
+
+        levels : list of LevelClasses
+            Classes of every level, coarse to fine.
+
+        decoder : callable
+            Takes log-probabilities and the classes that they belong to.
+
+        Returns
+        -------
+        y : Tensor of shape (N, *S)
+            Targets, in the unit of the data.
+        """
+        return decoder(self.log_probabilities(output, levels), levels[-1])
+
+
+class NoAdjustment(BaseAdjustment):
+    """CLS: the finest classifier answers alone."""
+
+    def log_probabilities(self, output, levels):
+        """Read the finest level only."""
+        return output.levels[-1].log_softmax(dim=1)
+
+
+class AddAdjustment(BaseAdjustment):
+    """HCA-add: the levels vote by the sum of their probabilities (Eq. 7)."""
+
+    def log_probabilities(self, output, levels):
+        """Add the levels, and divide by their number to have a distribution."""
+        probs = [logits.softmax(dim=1) for logits in output.levels]
+        scores = adjust_add(probs, parent_maps(levels))
+        return (scores / scores.sum(dim=1, keepdim=True)).log()
+
+
+class MulAdjustment(BaseAdjustment):
+    """HCA-mul: the levels vote by the product of their probabilities (Eq. 8)."""
+
+    def log_probabilities(self, output, levels):
+        """Multiply the levels, and normalise to have a distribution."""
+        scores = adjust_mul(log_probabilities(output.levels), parent_maps(levels))
+        return scores.log_softmax(dim=1)
+
+
+class MarginalAdjustment(BaseAdjustment):
+    """Every coarse level decides its own marginal of the finest distribution."""
+
+    def log_probabilities(self, output, levels):
+        """Reweight the finest level by the coarser ones, fine to coarse."""
+        return adjust_marginal(log_probabilities(output.levels), parent_maps(levels))
+
+
+class RangeAdjustment(BaseAdjustment):
+    """Coarse to fine: one coarse level gives the range, the finest the class in it.
+
+    Parameters
+    ----------
+    level : int, default=1
+        Which level gives the range, 1 for the coarsest, as in Fig. 4 of the paper.
+        Beyond the number of levels, the finest answers alone.
+    """
+
+    _parameter_constraints: dict = {
+        "level": [Interval(Integral, 1, None, closed="left")]
+    }
+
+    def __init__(self, level=1):
+        self.level = level
+
+    def log_probabilities(self, output, levels):
+        """Exclude the finest classes outside the predicted range."""
+        log_probs = log_probabilities(output.levels)
+        chosen = min(self.level, len(levels)) - 1
+        pair = [log_probs[chosen], log_probs[-1]]
+        return adjust_range(pair, levels[chosen].parent)
+
+
+class AverageAdjustment(BaseAdjustment):
+    """Average: the mean of what every level answers alone (Table 3).
+
+    The levels vote with numbers, not with probabilities: the coarse ones bring all of
+    their quantization error, and the paper finds this worse than no adjustment.
+    """
+
+    def log_probabilities(self, output, levels):
+        """Mix the levels, each class spread as its training samples are.
+
+        The mean of this distribution is the average of the means of the levels.
+        """
+        counts = levels[-1].counts.clamp_min(torch.finfo(levels[-1].counts.dtype).tiny)
+        spread = [
+            logits.softmax(dim=1).index_select(1, classes.parent)
+            * _along_classes(counts / classes.counts[classes.parent], logits)
+            for logits, classes in zip(output.levels, levels, strict=True)
+        ]
+        mixture = sum(spread)
+        return (mixture / mixture.sum(dim=1, keepdim=True)).log()
+
+    def decode(self, output, levels, decoder):
+        """Decode every level by itself and average."""
+        answers = [
+            decoder(log_p, classes)
+            for log_p, classes in zip(
+                log_probabilities(output.levels), levels, strict=True
+            )
+        ]
+        return torch.stack(answers).mean(dim=0)
+
+
+class Distillation(BaseAdjustment):
+    """HCA-d: one classifier learns from all levels in a second stage (Eqs. 9 to 14).
+
+    Parameters
+    ----------
+    alignment : {"max", "sum"}, default="max"
+        How the student is pooled to a coarse level: by the maximum, which preserves the
+        predicted range (Eqs. 13 and 14), or by the sum (Eq. 10), the ablation.
+
+    head : {"softplus", "linear"}, default="softplus"
+        The student: two linear layers with a softplus between them and a hidden width
+        of a quarter of the features, or one linear layer.
+
+    supervision : {"levels", "targets"}, default="levels"
+        What teaches the student: all levels, or the ground truth ("CLS + GT sup", the
+        control of Table 4).
+
+    epochs : float, default=0.2
+        Length of the second stage, as a share of the first.
+
+    lr : float or None, default=None
+        Peak learning rate of the second stage; None takes that of the first.
+    """
+
+    _parameter_constraints: dict = {
+        "alignment": [StrOptions({"max", "sum"})],
+        "head": [StrOptions({"softplus", "linear"})],
+        "supervision": [StrOptions({"levels", "targets"})],
+        "epochs": [Interval(Real, 0, None, closed="neither")],
+        "lr": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    trains_student = True
+
+    def __init__(
+        self,
+        alignment="max",
+        *,
+        head="softplus",
+        supervision="levels",
+        epochs=0.2,
+        lr=None,
+    ):
+        self.alignment = alignment
+        self.head = head
+        self.supervision = supervision
+        self.epochs = epochs
+        self.lr = lr
+
+    def log_probabilities(self, output, levels):
+        """Read the student."""
+        return output.student.log_softmax(dim=1)
+
+
+ADJUSTMENTS = {
+    "none": NoAdjustment,
+    "add": AddAdjustment,
+    "mul": MulAdjustment,
+    "average": AverageAdjustment,
+    "range": RangeAdjustment,
+    "marginal": MarginalAdjustment,
+    "distill": Distillation,
+}
+
+
+def make_adjustment(mode):
+    """Return the recipe of a mode, given as an alias or an object."""
+    return resolve("mode", mode, ADJUSTMENTS, BaseAdjustment)
+
+
+def log_probabilities(level_logits):
+    """Normalise every level, in logs."""
+    return [logits.log_softmax(dim=1) for logits in level_logits]
+
+
+def parent_maps(levels):
+    """Return the parent maps of the coarse levels."""
+    return [classes.parent for classes in levels[:-1]]
+
+
+def _along_classes(vector, like):
+    """Lay a vector over classes along axis 1 of a batch of logits."""
+    return vector.to(like.dtype).view(1, -1, *(1,) * (like.ndim - 2))

@@ -1,0 +1,32 @@
+"""Networks: what turns inputs into features, and the heads on them."""
+
+from sk_hca.backbones._heads import (
+    AnchoredHeads,
+    FusedHeads,
+    Network,
+    Student,
+    linear,
+)
+from sk_hca.backbones._inputs import Inputs
+from sk_hca.backbones._mlp import BaseBackbone, MLPBackbone
+from sk_hca.backbones._registry import (
+    BACKBONES,
+    ModuleBackbone,
+    feature_shape,
+    make_backbone,
+)
+
+__all__ = [
+    "BACKBONES",
+    "AnchoredHeads",
+    "BaseBackbone",
+    "FusedHeads",
+    "Inputs",
+    "MLPBackbone",
+    "ModuleBackbone",
+    "Network",
+    "Student",
+    "feature_shape",
+    "linear",
+    "make_backbone",
+]

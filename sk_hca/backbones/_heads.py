@@ -1,0 +1,210 @@
+"""Heads on a backbone: one fused linear layer for every output, and what stands on it.
+
+Nothing here knows what the outputs mean: a head has a number of outputs and, when it is
+anchored, a position for each of them.  Features have shape (N, d, *S).
+"""
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from sk_hca.base import NetworkOutput
+
+
+def linear(features, weight, bias):
+    """Apply a linear layer along axis 1, whatever axes follow.
+
+    Parameters
+    ----------
+    features : Tensor of shape (N, d, *S)
+        Features of every place.
+
+    weight : Tensor of shape (C, d)
+        Weights of the layer.
+
+    bias : Tensor of shape (C,)
+        Offsets of the layer.
+
+    Returns
+    -------
+    outputs : Tensor of shape (N, C, *S)
+
+    Examples
+    --------
+    >>> import torch
+    >>> linear(torch.ones(1, 2, 3, 4), torch.ones(5, 2), torch.zeros(5)).shape
+    torch.Size([1, 5, 3, 4])
+    """
+    if features.ndim == 2:
+        return functional.linear(features, weight, bias)
+    return functional.linear(features.movedim(1, -1), weight, bias).movedim(-1, 1)
+
+
+class FusedHeads(nn.Module):
+    """Several classifiers as one linear layer, coarse to fine (Eq. 4).
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features, d.
+
+    n_outputs : sequence of int
+        Number of classes of every level, coarse to fine.
+
+    detach_coarse : bool, default=False
+        Whether the coarse levels leave the features alone, so that the finest alone
+        trains the backbone.
+    """
+
+    def __init__(self, n_features, n_outputs, detach_coarse=False):
+        super().__init__()
+        self.n_outputs = list(n_outputs)
+        self.detach_coarse = detach_coarse
+        layer = nn.Linear(n_features, sum(self.n_outputs))
+        self.weight, self.bias = layer.weight, layer.bias
+
+    def logits(self, features):
+        """Compute the logits of all levels side by side, (N, sum of C_h, *S)."""
+        if not self.detach_coarse:
+            return linear(features, self.weight, self.bias)
+        n_coarse = len(self.weight) - self.n_outputs[-1]
+        coarse = linear(features.detach(), self.weight[:n_coarse], self.bias[:n_coarse])
+        finest = linear(features, self.weight[n_coarse:], self.bias[n_coarse:])
+        return torch.cat([coarse, finest], dim=1)
+
+    def forward(self, features):
+        """Split the fused logits into levels."""
+        levels = self.logits(features).split(self.n_outputs, dim=1)
+        return NetworkOutput(features, levels)
+
+
+class AnchoredHeads(FusedHeads):
+    r"""Classifiers that lean on a location: free logits minus the distance to it.
+
+    A location head gives :math:`\mu(x)` and a scale :math:`b(x) > 0`.  The logit of a
+    class at position `v` is the free linear one, started at zero, minus
+    :math:`|v - \mu(x)| / b(x)`.  Rare classes borrow the strength of a regression,
+    common ones keep the freedom of a classifier.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features, d.
+
+    positions : sequence of array-like of shape (C_h,)
+        Position of every class of every level, in standardised units.
+
+    detach_coarse : bool, default=False
+        Whether the coarse levels leave the features alone.
+    """
+
+    def __init__(self, n_features, positions, detach_coarse=False):
+        super().__init__(n_features, [len(p) for p in positions], detach_coarse)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+        self.location = nn.Linear(n_features, 2)
+        flat = [torch.as_tensor(p, dtype=torch.float64) for p in positions]
+        self.register_buffer("positions", torch.cat(flat))
+
+    def locate(self, features):
+        """Return the location and its scale, each of shape (N, 1, *S)."""
+        location, width = linear(
+            features, self.location.weight, self.location.bias
+        ).split(1, dim=1)
+        return location, functional.softplus(width) + 1e-3
+
+    def anchor(self, location, scale, positions):
+        """Return minus the distance of every position to the location, in scales."""
+        positions = positions.view(1, -1, *(1,) * (location.ndim - 2))
+        return -(positions - location).abs() / scale
+
+    def forward(self, features):
+        """Add the anchor to the free logits, and split them into levels."""
+        location, scale = self.locate(features)
+        anchors = self.anchor(location, scale, self.positions)
+        if self.detach_coarse:
+            n_coarse = anchors.shape[1] - self.n_outputs[-1]
+            anchors = torch.cat(
+                [anchors[:, :n_coarse].detach(), anchors[:, n_coarse:]], dim=1
+            )
+        levels = (self.logits(features) + anchors).split(self.n_outputs, dim=1)
+        return NetworkOutput(features, levels, location=location.squeeze(1))
+
+
+class Student(nn.Module):
+    """A classifier over the finest classes that learns from frozen heads (Eq. 9).
+
+    Parameters
+    ----------
+    heads : FusedHeads
+        The teachers; a frozen copy of them stays in evaluation mode.
+
+    n_features : int
+        Number of features, d.
+
+    hidden : bool
+        Whether the student has a hidden layer of d / 4 units and a softplus, or is
+        linear.
+    """
+
+    def __init__(self, heads, n_features, hidden):
+        super().__init__()
+        self.heads = copy.deepcopy(heads).requires_grad_(False)
+        n_classes = heads.n_outputs[-1]
+        if hidden:
+            width = max(1, n_features // 4)
+            layers = [nn.Linear(n_features, width), nn.Softplus()]
+            self.layers = nn.ModuleList([*layers, nn.Linear(width, n_classes)])
+        else:
+            self.layers = nn.ModuleList([nn.Linear(n_features, n_classes)])
+
+    def train(self, mode=True):
+        """Switch the student only."""
+        super().train(mode)
+        self.heads.eval()
+        return self
+
+    def forward(self, features):
+        """Give the logits of the teachers and of the student, for frozen features."""
+        with torch.no_grad():
+            output = self.heads(features)
+        logits = features
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                logits = linear(logits, layer.weight, layer.bias)
+            else:
+                logits = layer(logits)
+        if isinstance(self.heads, AnchoredHeads):
+            logits = logits + self.finest_anchor(features)
+        return NetworkOutput(features, output.levels, output.location, student=logits)
+
+    def finest_anchor(self, features):
+        """Return the anchor of the finest classes, which the student leans on too."""
+        with torch.no_grad():
+            location, scale = self.heads.locate(features)
+            positions = self.heads.positions[-self.heads.n_outputs[-1] :]
+            return self.heads.anchor(location, scale, positions)
+
+
+class Network(nn.Module):
+    """A backbone under its heads.
+
+    Parameters
+    ----------
+    extractor : nn.Module
+        Gives features of shape (N, d, *S).
+
+    heads : nn.Module
+        Takes features, gives a :class:`~sk_hca.base.NetworkOutput`.
+    """
+
+    def __init__(self, extractor, heads):
+        super().__init__()
+        self.extractor = extractor
+        self.heads = heads
+
+    def forward(self, X):
+        """Give the features and all that stands on them."""
+        return self.heads(self.extractor(X))

@@ -1,0 +1,97 @@
+"""Parcels that travel between rooms: what a network gives, and what a class means.
+
+Both are frozen, and know how to move to a device.  Class or feature axis is axis 1;
+``*S`` is the tail of the target: empty for tables and whole images, ``(H, W)`` for
+maps.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+
+
+class _Movable:
+    """A dataclass of tensors (or tuples of tensors, or None) that moves as one."""
+
+    def to(self, device):
+        """Return the same parcel on another device."""
+        return type(self)(
+            **{
+                field.name: _move(getattr(self, field.name), device)
+                for field in fields(self)  # type: ignore[arg-type]
+            }
+        )
+
+
+def _move(value, device):
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        return tuple(_move(item, device) for item in value)
+    return value.to(device)
+
+
+@dataclass(frozen=True)
+class NetworkOutput(_Movable):
+    """What a network gives for one batch.
+
+    Parameters
+    ----------
+    features : Tensor of shape (N, d, *S)
+        Output of the backbone.
+
+    levels : tuple of Tensor of shape (N, C_h, *S)
+        Logits of every classifier, coarse to fine; the last is the finest.
+
+    location : Tensor of shape (N, *S), optional
+        Standardised target that a location head points at.
+
+    student : Tensor of shape (N, C_H, *S), optional
+        Logits of the distilled classifier.
+    """
+
+    features: torch.Tensor
+    levels: tuple = ()
+    location: torch.Tensor | None = None
+    student: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class LevelClasses(_Movable):
+    """The classes of one level, as tensors.
+
+    Parameters
+    ----------
+    edges : Tensor of shape (C_h + 1,)
+        Borders of the classes, in the unit of the data.
+
+    values : Tensor of shape (C_h,)
+        Value of each class, in the unit of the data.
+
+    counts : Tensor of shape (C_h,)
+        Training samples (or the sum of their weights) in each class.
+
+    parent : Tensor of shape (C_H,)
+        Class of this level that holds each class of the finest level.
+    """
+
+    edges: torch.Tensor
+    values: torch.Tensor
+    counts: torch.Tensor
+    parent: torch.Tensor
+
+    @classmethod
+    def from_level(cls, level, device="cpu"):
+        """Copy a level of a fitted hierarchy to a device.
+
+        Edges and values keep float64 where the device has it, so that a target of any
+        magnitude finds its class.
+        """
+        single = torch.device(device).type == "mps"
+        real = torch.float32 if single else torch.float64
+        return cls(
+            edges=torch.tensor(level.edges, dtype=real, device=device),
+            values=torch.tensor(level.values, dtype=real, device=device),
+            counts=torch.tensor(level.counts, dtype=real, device=device),
+            parent=torch.tensor(level.parent, dtype=torch.int64, device=device),
+        )

@@ -1,0 +1,303 @@
+"""What all estimators share: the door, the network, one stage of training, reading.
+
+An estimator holds parameters and wires rooms together; it computes nothing itself.
+"""
+
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+from torch.utils.data import Dataset
+
+from sk_hca.backbones import Inputs, feature_shape, make_backbone
+from sk_hca.base import check_weights
+from sk_hca.binning import distinct_targets
+from sk_hca.training import (
+    OPTIMIZERS,
+    ArrayDataset,
+    ItemDataset,
+    StageSettings,
+    as_input,
+    batches,
+    read_network,
+)
+
+# Small tables are trained in float64, which costs them little and makes results
+# independent of the order of sums.
+SMALL_TABLE = 10_000
+
+KEPT_TYPES = (np.float64, np.float32, np.float16, np.uint8)
+
+
+class BaseDeepRegressor(RegressorMixin, BaseEstimator):
+    """A regressor that holds a network, trained by gradient descent.
+
+    A subclass lists the parameters in its own ``__init__`` and writes `fit`.
+    """
+
+    _parameter_constraints: dict = {
+        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, None],
+        "device": [str],
+        "precision": [StrOptions({"auto", "fp32", "fp64"})],
+        "net_params": [dict, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    @property
+    def history_(self):
+        """History of stage one, as skorch writes it."""
+        check_is_fitted(self)
+        return self.net_.history
+
+    def _check_training_data(self, X, y, sample_weight, reset=True):
+        """Check inputs, targets and weights, and lay them side by side."""
+        if isinstance(X, Dataset):
+            data = self._check_dataset(X, y, sample_weight, reset)
+        else:
+            X, y = self._check_arrays(X, y, reset)
+            data = ArrayDataset(X, *weighted_targets(y, sample_weight))
+        if data.y.ndim == 1:
+            counts = data.weight
+        else:
+            counts = data.weight.reshape(len(data), -1).sum(axis=1)
+        if not counts.all():
+            data = data.subset(np.flatnonzero(counts))
+        if reset:
+            self._input_shape = shape_of_input(X)
+        return data
+
+    def _check_arrays(self, X, y, reset):
+        """Check inputs and targets that are arrays."""
+        options = {
+            "dtype": list(KEPT_TYPES),
+            "allow_nd": True,
+            "reset": reset,
+            "ensure_min_samples": 2 if reset else 1,
+        }
+        if y is None or np.ndim(y) < 3:
+            X, y = validate_data(self, X, y, y_numeric=True, **options)
+            y = y.astype(np.float64, copy=False)
+        else:
+            X = validate_data(self, X, **options)
+            y = check_maps(y, len(X))
+        if not reset:
+            self._check_input_shape(X)
+        return X, y
+
+    def _check_dataset(self, dataset, y, sample_weight, reset):
+        """Check a torch dataset, whose targets may come with its items."""
+        if len(dataset) < 2:
+            raise ValueError(
+                "A dataset must hold at least 2 samples to learn from; it holds "
+                f"{len(dataset)}."
+            )
+        y = np.asarray(dataset_targets(dataset) if y is None else y, dtype=np.float64)
+        if len(y) != len(dataset):
+            raise ValueError(
+                f"y must hold one target per item of the dataset, {len(dataset)}; it "
+                f"holds {len(y)}."
+            )
+        y = check_maps(y, len(dataset)) if y.ndim > 1 else check_finite(y)
+        if reset:
+            self.n_features_in_ = shape_of_input(dataset)[0]
+        else:
+            self._check_input_shape(dataset)
+        return ItemDataset(dataset, *weighted_targets(y, sample_weight))
+
+    def _check_inputs(self, X):
+        """Check inputs to predict for."""
+        check_is_fitted(self)
+        if isinstance(X, Dataset):
+            self._check_input_shape(X)
+            return ItemDataset(X)
+        X = validate_data(self, X, dtype=list(KEPT_TYPES), allow_nd=True, reset=False)
+        self._check_input_shape(X)
+        return ArrayDataset(X)
+
+    def _check_input_shape(self, X):
+        shape = shape_of_input(X)
+        if shape != self._input_shape:
+            raise ValueError(
+                f"X must hold inputs of shape {self._input_shape}, as in fit; got "
+                f"inputs of shape {shape}."
+            )
+
+    def _count_targets(self, data, seen=None):
+        """Count the distinct training targets, which shots are made of."""
+        y, weight = data.targets()
+        y = y[weight > 0]
+        if seen is None:
+            return distinct_targets(y)
+        values, counts = distinct_targets(y)
+        return distinct_targets(
+            np.concatenate([seen[0], values]), np.concatenate([seen[1], counts])
+        )
+
+    def _split(self, data, seed):
+        """Set a validation part aside, if asked for."""
+        if self.validation_fraction is None:
+            return data, None
+        train, valid = train_test_split(
+            np.arange(len(data)), test_size=self.validation_fraction, random_state=seed
+        )
+        return data.subset(train), data.subset(valid)
+
+    def _resolve_device(self):
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def _resolve_precision(self, data, device):
+        if self.precision != "auto":
+            return {"fp32": torch.float32, "fp64": torch.float64}[self.precision]
+        small = isinstance(data, ArrayDataset) and len(data) <= SMALL_TABLE
+        is_table = small and data.X.ndim == 2 and data.X.dtype == np.float64
+        return torch.float64 if is_table and device == "cpu" else torch.float32
+
+    def _build_extractor(self, data, device):
+        """Make the backbone behind its inputs, and learn how many features it gives."""
+        recipe = make_backbone(self.backbone)
+        inputs = Inputs(self._resolve_precision(data, device))
+        backbone = recipe.build(self._input_shape).to(inputs.dtype)
+        extractor = nn.Sequential(inputs, backbone)
+        if recipe.standardizes:
+            inputs.measure(
+                (X, weight.reshape(len(X), -1)[:, 0])
+                for X, (_, weight) in batches(data, self._reading_size())
+            )
+        few, _ = next(iter(batches(data.subset(np.arange(2)), 2)))
+        return extractor, feature_shape(extractor, few, data.y.shape[1:])
+
+    def _settings(self, device, **changes):
+        """Collect what a stage of training needs to know."""
+        settings = {
+            name: getattr(self, name)
+            for name in (
+                "optimizer",
+                "lr",
+                "max_epochs",
+                "batch_size",
+                "patience",
+                "callbacks",
+                "net_params",
+            )
+        }
+        settings |= {"device": device, "verbose": int(self.verbose)}
+        return StageSettings(**(settings | changes))
+
+    def _reading_size(self):
+        """Return the batch size that is read at once, without gradients."""
+        return max(self.batch_size, 1024)
+
+    def _read(self, module, data, answer):
+        """Run a network over data, keep what `answer` makes of it, and check it."""
+        answers = read_network(
+            module, data, self._reading_size(), self.net_.device, answer
+        )
+        if not np.isfinite(answers).all():
+            rows = ~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
+            raise FloatingPointError(
+                f"The network gave NaN or infinity for {rows.sum()} of {len(rows)} "
+                f"samples, first for sample {rows.argmax()}: its inputs are too far "
+                "from those of training."
+            )
+        return answers
+
+
+@contextmanager
+def keeping_the_model(estimator):
+    """Leave an estimator as it was when what happens inside fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def draw_seed(random_state):
+    """Turn a random state into one integer."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+@contextmanager
+def seeded(seed, device):
+    """Seed torch inside, and give its generators back as they were."""
+    devices = [torch.cuda.current_device()] if device.startswith("cuda") else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def weighted_targets(y, sample_weight):
+    """Return targets and weights of the same shape; a missing target weighs nothing."""
+    weight = check_weights(sample_weight, y)
+    if y.ndim == 1:
+        return y, weight
+    known = np.isfinite(y)
+    weight = weight.reshape(-1, *(1,) * (y.ndim - 1)) * known
+    return np.where(known, y, 0.0), weight
+
+
+def check_finite(y):
+    """Refuse targets of whole samples that are missing or infinite."""
+    if not np.isfinite(y).all():
+        raise ValueError(
+            "y must be finite; it contains NaN or infinity. Drop those samples first."
+        )
+    return y
+
+
+def check_maps(y, n_samples):
+    """Check target maps, whose missing places are NaN."""
+    y = np.asarray(y, dtype=np.float64)
+    if len(y) != n_samples:
+        raise ValueError(
+            f"y must hold one map per sample, {n_samples}; it holds {len(y)}."
+        )
+    if np.isinf(y).any() or np.isnan(y).all():
+        raise ValueError(
+            "y must hold finite targets (NaN where a place of a map has none); got "
+            "infinity, or NaN everywhere."
+        )
+    return y
+
+
+def dataset_targets(dataset):
+    """Return a torch dataset's ``targets``, or read every item once for them."""
+    if hasattr(dataset, "targets"):
+        return dataset.targets
+    first = dataset[0]
+    if not isinstance(first, (tuple, list)) or len(first) < 2:
+        raise ValueError(
+            "The dataset must give (input, target) pairs or have an attribute targets; "
+            f"its items are {type(first).__name__}. Or give the targets as y."
+        )
+    return [np.asarray(dataset[i][1]) for i in range(len(dataset))]
+
+
+def shape_of_input(X):
+    """Return the shape of one input of an array or a torch dataset."""
+    if isinstance(X, Dataset):
+        return tuple(np.shape(as_input(X[0])))
+    return tuple(X.shape[1:])

@@ -1,0 +1,436 @@
+"""Hierarchical Classification Adjustment as a scikit-learn regressor."""
+
+import copy
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context, clone
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sk_hca.adjustment import make_adjustment
+from sk_hca.backbones import AnchoredHeads, FusedHeads, Network, Student
+from sk_hca.base import LevelClasses
+from sk_hca.estimators._base import (
+    BaseDeepRegressor,
+    draw_seed,
+    keeping_the_model,
+    seeded,
+)
+from sk_hca.estimators._criteria import (
+    DistillationCriterion,
+    LevelCriterion,
+    StudentCriterion,
+)
+from sk_hca.hierarchy import HierarchicalBinner
+from sk_hca.prediction import make_decoder
+from sk_hca.targets import make_labels
+from sk_hca.training import ArrayDataset, continue_stage, train_stage
+
+
+class HCARegressor(BaseDeepRegressor):
+    r"""Regress an imbalanced target by Hierarchical Classification Adjustment.
+
+    The target line is cut into classes.  One fine classifier and a hierarchy of coarser,
+    better balanced ones learn on the same features; at prediction the coarse ones adjust
+    the fine one, and a decoder turns the distribution into a number.  Errors fall in the
+    rare ranges and hold in the common ones, most of all where rare ranges have few
+    samples.
+
+    Parameters
+    ----------
+    backbone : str, recipe, nn.Module or its class, default="mlp"
+        Network that turns inputs into features: ``"mlp"``, a recipe such as
+        :class:`~sk_hca.backbones.MLPBackbone`, or your own module, class or factory
+        that gives features of shape (n, d), or (n, d, *S) for maps.
+
+    mode : str or BaseAdjustment, default="marginal"
+        How the levels become one distribution: ``"none"`` (the finest alone), ``"add"``
+        (Eq. 7), ``"mul"`` (Eq. 8), ``"distill"`` (HCA-d, Eqs. 9 to 14), ``"average"``,
+        ``"range"``, ``"marginal"``, or an object.  All but ``"distill"`` are
+        learning-free: ``set_params(mode="mul").predict(X)`` answers at once.
+
+    binner : str, BaseBinner or array of edges, default="uniform_error"
+        How the target line is cut: ``"linear"``, ``"log"``, ``"quantile"``,
+        ``"uniform_error"``, an object, or the edges themselves.
+
+    merging : {"equal_number", "equal_length", "same", "recursive"}
+        How coarse classes are made of fine ones; by default, with equal numbers of
+        samples.
+
+    n_levels : "auto" or int, default="auto"
+        Number of levels in all.  Level h has up to 2^h classes; "auto" stops before
+        the number of finest classes.  1 is plain classification.
+
+    labels : str or BaseLabels, default="histogram_gaussian"
+        What the classifiers are told: ``"one_hot"``, ``"gaussian"`` (SORD),
+        ``"histogram_gaussian"`` (HL-Gauss), or an object.
+
+    anchor : {"location", None}, default="location"
+        Whether the logits lean on a location head, minus the distance of the class to
+        it, or are free as in the paper (None).
+
+    decoder : str or BaseDecoder, default="median"
+        How a distribution becomes a number: ``"argmax"`` (the paper), ``"mean"`` (best
+        for squared errors), ``"median"`` (best for absolute errors), or an object.
+
+    detach_heads : bool, default=False
+        Whether the coarse classifiers leave the features to the finest.
+
+    optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
+        Optimiser, or a class or factory that takes parameters and ``lr``.
+
+    lr : float, default=DEFAULT_LR
+        Peak learning rate; it rises and falls once over the training.
+
+    max_epochs : int, default=DEFAULT_EPOCHS
+        Passes over the training data.
+
+    batch_size : int, default=256
+        Samples in a batch.
+
+    validation_fraction : float or None, default=None
+        Share of the training data set aside for early stopping, which restores the best
+        weights; None trains on everything, for all epochs.
+
+    patience : int, default=10
+        Epochs without progress on the validation data before training stops.
+
+    callbacks : list or None, default=None
+        Callbacks of skorch, for stage one and two.
+
+    device : str, default="auto"
+        Where to train; "auto" takes a CUDA device if there is one, else the CPU.
+
+    precision : {"auto", "fp32", "fp64"}, default="auto"
+        Type of the network; "auto" takes float64 for float64 tables of up to 10,000
+        rows on the CPU, and float32 otherwise.
+
+    net_params : dict or None, default=None
+        Any parameter of a skorch net, as the last word:
+        ``{"optimizer__weight_decay": 0.1, "callbacks__schedule": None}``.
+
+    random_state : int, RandomState or None, default=None
+        Makes results repeatable; the global seeds are left alone.
+
+    verbose : int, default=0
+        1 prints skorch's table, a line per epoch; 2 shows a progress bar too.
+
+    Attributes
+    ----------
+    hierarchy_ : HierarchicalBinner
+        The classes of every level: ``edges_``, ``values_``, ``counts_`` of the finest,
+        ``parents_``, ``levels_``.
+
+    n_classes_ : int
+        Number of finest classes, C_H.
+
+    net_ : skorch.NeuralNet
+        Stage one; ``net_.module_`` is the network.
+
+    student_net_ : skorch.NeuralNet or None
+        Stage two, where the mode has one.
+
+    history_ : skorch.history.History
+        What stage one recorded, epoch by epoch.
+
+    target_counts_ : tuple of two ndarrays
+        Distinct training targets, and how many samples each has.
+
+    n_features_in_ : int
+        Size of axis 1 of the inputs.
+
+    feature_names_in_ : ndarray of str
+        Column names, where the inputs had any.
+
+    Notes
+    -----
+    Thread counts are left alone: small networks train fastest with one thread
+    (``torch.set_num_threads(1)``).
+
+    References
+    ----------
+    Xiong and Yao, "Deep imbalanced regression via hierarchical classification
+    adjustment", 2023.
+
+    Examples
+    --------
+    >>> from sk_hca import HCARegressor
+    >>> from sk_hca.datasets import make_imbalanced_table
+    >>> X_train, X_test, y_train, y_test = make_imbalanced_table(random_state=0)
+    >>> model = HCARegressor(max_epochs=5, random_state=0).fit(X_train, y_train)
+    >>> model.predict(X_test).shape == y_test.shape
+    True
+    >>> model.set_params(mode="mul").predict(X_test).shape == y_test.shape
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepRegressor._parameter_constraints,
+        "merging": [StrOptions({"equal_number", "equal_length", "same", "recursive"})],
+        "n_levels": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "anchor": [StrOptions({"location"}), None],
+        "detach_heads": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        backbone="mlp",
+        *,
+        mode="marginal",
+        binner="uniform_error",
+        merging="equal_number",
+        n_levels="auto",
+        labels="histogram_gaussian",
+        anchor="location",
+        decoder="median",
+        detach_heads=False,
+        optimizer="adamw",
+        lr=3e-3,
+        max_epochs=100,
+        batch_size=256,
+        validation_fraction=None,
+        patience=10,
+        callbacks=None,
+        device="auto",
+        precision="auto",
+        net_params=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.mode = mode
+        self.binner = binner
+        self.merging = merging
+        self.n_levels = n_levels
+        self.labels = labels
+        self.anchor = anchor
+        self.decoder = decoder
+        self.detach_heads = detach_heads
+        self.optimizer = optimizer
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.callbacks = callbacks
+        self.device = device
+        self.precision = precision
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn all levels, and the student if the mode has one."""
+        with keeping_the_model(self):
+            adjustment = make_adjustment(self.mode)
+            data = self._check_training_data(X, y, sample_weight)
+            seed, device = draw_seed(self.random_state), self._resolve_device()
+            self._cut_targets(data)
+            with seeded(seed, device):
+                train, valid = self._split(data, seed)
+                network, criterion = self._level_stage(data, device)
+                settings = self._settings(device)
+                self.net_ = train_stage(network, criterion, train, settings, valid)
+            self.student_net_ = None
+            if adjustment.trains_student:
+                self.student_net_ = self._train_student(data, adjustment, seed)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one more part of the data, in one pass."""
+        starts = not hasattr(self, "net_")
+        with keeping_the_model(self):
+            adjustment = make_adjustment(self.mode)
+            data = self._check_training_data(X, y, sample_weight, reset=starts)
+            seed = draw_seed(self.random_state)
+            if starts:
+                device = self._resolve_device()
+                self._cut_targets(data)
+                with seeded(seed, device):
+                    network, criterion = self._level_stage(data, device)
+                    settings = self._settings(device, max_epochs=1, anneals=False)
+                    self.net_ = train_stage(network, criterion, data, settings)
+                self.student_net_ = None
+            else:
+                self.target_counts_ = self._count_targets(data, self.target_counts_)
+                with seeded(seed, self.net_.device):
+                    # A copy: a readjusted estimator may share the net, and a failure
+                    # must leave it as it was.
+                    self.net_ = continue_stage(copy.deepcopy(self.net_), data, self.lr)
+            if adjustment.trains_student:
+                self.student_net_ = self._train_student(data, adjustment, seed)
+        return self
+
+    def readjust(self, mode, X=None, y=None, sample_weight=None):
+        """Give a new fitted estimator with another mode, on the same stage one.
+
+        One training fills a whole table: every mode but ``"distill"`` is learning-free.
+
+        Parameters
+        ----------
+        mode : str or BaseAdjustment
+            The new mode.
+
+        X, y, sample_weight : as in `fit`, optional
+            Training data, from which a mode with a student trains it, and only it.
+
+        Returns
+        -------
+        estimator : HCARegressor
+
+        Raises
+        ------
+        ValueError
+            If the mode needs a student, and no data was given.
+        """
+        check_is_fitted(self)
+        adjustment = make_adjustment(mode)
+        readjusted = clone(self).set_params(mode=mode)
+        fitted = {key: value for key, value in vars(self).items() if key.endswith("_")}
+        vars(readjusted).update(fitted, _input_shape=self._input_shape)
+        if adjustment.trains_student:
+            if X is None:
+                raise ValueError(
+                    f"readjust({mode!r}) trains a student and needs data: give X and y."
+                )
+            data = readjusted._check_training_data(X, y, sample_weight, reset=False)
+            seed = draw_seed(self.random_state)
+            readjusted.student_net_ = readjusted._train_student(data, adjustment, seed)
+        return readjusted
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n, *S)
+            Targets, in the unit of the data and within the range of training.
+        """
+        decoder = make_decoder(self.decoder)
+        return self._answer(
+            X, lambda mode, output, levels: mode.decode(output, levels, decoder)
+        )
+
+    def predict_proba(self, X):
+        """Predict how probable every finest class is.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        p : ndarray of shape (n, C_H, *S)
+            Sums to 1 over axis 1.
+        """
+        return self._answer(
+            X, lambda mode, output, levels: mode.log_probabilities(output, levels).exp()
+        )
+
+    def predict_levels(self, X):
+        """Predict targets with every level alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        answers : list of ndarray of shape (n, *S)
+            One per level, coarse to fine.
+        """
+        decoder = make_decoder(self.decoder)
+
+        def every_level(mode, output, levels):
+            answers = [
+                decoder(logits.log_softmax(dim=1), classes)
+                for logits, classes in zip(output.levels, levels, strict=True)
+            ]
+            return torch.stack(answers, dim=1)
+
+        return list(np.moveaxis(self._answer(X, every_level), 1, 0))
+
+    def _answer(self, X, answer):
+        """Run the network over inputs and keep what `answer` makes of its output."""
+        data = self._check_inputs(X)
+        mode = make_adjustment(self.mode)
+        module = self.net_.module_
+        if mode.trains_student:
+            if self.student_net_ is None:
+                raise ValueError(
+                    f"mode={self.mode!r} needs a student, but this model was fitted "
+                    "without one. Call readjust(mode, X, y) with the training data."
+                )
+            module = Network(module.extractor, self.student_net_.module_)
+        levels = self._level_classes(self.net_.device)
+        return self._read(module, data, lambda output: answer(mode, output, levels))
+
+    def _cut_targets(self, data):
+        """Cut the target line into classes, and count the targets."""
+        y, weight = data.targets()
+        known = weight > 0
+        self.hierarchy_ = HierarchicalBinner(
+            self.binner, merging=self.merging, n_levels=self.n_levels
+        ).fit(y[known], sample_weight=weight[known])
+        self.n_classes_ = self.hierarchy_.n_classes_
+        self.target_counts_ = self._count_targets(data)
+
+    def _level_classes(self, device):
+        """Return the classes of every level as tensors, coarse to fine."""
+        return [
+            LevelClasses.from_level(level, device) for level in self.hierarchy_.levels_
+        ]
+
+    def _level_stage(self, data, device):
+        """Make the network of stage one and what it minimises."""
+        extractor, n_features = self._build_extractor(data, device)
+        y, weight = data.targets()
+        center = np.average(y, weights=weight)
+        scale = np.sqrt(np.average((y - center) ** 2, weights=weight))
+        levels = self.hierarchy_.levels_
+        if self.anchor is None:
+            sizes = [len(level.values) for level in levels]
+            heads = FusedHeads(n_features, sizes, self.detach_heads)
+        else:
+            positions = [(level.values - center) / scale for level in levels]
+            heads = AnchoredHeads(n_features, positions, self.detach_heads)
+        network = Network(extractor, heads.to(extractor[0].dtype))
+        criterion = LevelCriterion(
+            make_labels(self.labels), self._level_classes(device), center, scale
+        )
+        return network, criterion
+
+    def _train_student(self, data, distillation, seed):
+        """Train the student on features that are computed once (stage two)."""
+        network = self.net_.module_
+        features = self._read(network.extractor, data, lambda features: features)
+        device = self.net_.device
+        levels = self._level_classes(device)
+        if distillation.supervision == "levels":
+            criterion = DistillationCriterion(levels, distillation.alignment)
+        else:
+            criterion = StudentCriterion(make_labels(self.labels), levels[-1])
+        settings = self._settings(
+            device,
+            lr=distillation.lr or self.lr,
+            max_epochs=max(1, round(distillation.epochs * self.max_epochs)),
+        )
+        with seeded(seed, device):
+            student = Student(
+                network.heads, features.shape[1], distillation.head == "softplus"
+            ).to(network.extractor[0].dtype)
+            y, weight = data.targets()
+            return train_stage(
+                student, criterion, ArrayDataset(features, y, weight), settings
+            )

@@ -1,0 +1,136 @@
+r"""Move class distributions between the levels of a hierarchy.
+
+Every level is tied to the finest one by a *parent* vector: ``parent[k]`` is the coarse
+class that holds the fine class ``k``.  It stores the class mapping :math:`T_{h,H}` of
+the paper in one integer per class, ``T[j, k] == (parent[k] == j)``.  Two verbs are all
+that the method needs:
+
+- :func:`lift` carries a coarse level up to the finest one, :math:`T^\top p`;
+- :func:`pool_sum`, :func:`pool_max` and :func:`pool_logsumexp` bring the finest level
+  down to a coarse one.
+
+Classes are always on axis 1; ``*S`` stands for any trailing axes (none for tables and
+whole images, ``(H, W)`` for maps).  Tensors decide their own device and type.
+"""
+
+import torch
+
+
+def lift(x, parent):
+    r"""Carry a coarse level up to the finest one, :math:`T^\top x`.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C_h, *S)
+        Anything that the coarse classes hold: probabilities, their logs, scores.
+
+    parent : Tensor of shape (C_H,)
+        Coarse class of each fine class.
+
+    Returns
+    -------
+    lifted : Tensor of shape (N, C_H, *S)
+        Every fine class gets what its coarse class holds.
+
+    Examples
+    --------
+    >>> import torch
+    >>> lift(torch.tensor([[0.3, 0.7]]), torch.tensor([0, 0, 1]))
+    tensor([[0.3000, 0.3000, 0.7000]])
+    """
+    return x.index_select(1, parent)
+
+
+def pool_sum(x, parent, n_classes):
+    """Sum the fine classes of each coarse class (Eq. 10).
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C_H, *S)
+        Probabilities of the fine classes.
+
+    parent : Tensor of shape (C_H,)
+        Coarse class of each fine class.
+
+    n_classes : int
+        Number of coarse classes, C_h.
+
+    Returns
+    -------
+    pooled : Tensor of shape (N, C_h, *S)
+
+    Examples
+    --------
+    >>> import torch
+    >>> pool_sum(torch.tensor([[0.2, 0.3, 0.5]]), torch.tensor([0, 0, 1]), n_classes=2)
+    tensor([[0.5000, 0.5000]])
+    """
+    pooled = x.new_zeros(x.shape[0], n_classes, *x.shape[2:])
+    return pooled.index_add(1, parent, x)
+
+
+def pool_max(x, parent, n_classes):
+    """Take the largest of the fine classes of each coarse class.
+
+    On logits, a softmax of the result is Eqs. 13 and 14 of the paper, and is stable at
+    any scale: the maximum over a class commutes with the softmax of the fine level up
+    to a constant, which the second softmax removes.
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C_H, *S)
+        Logits (or probabilities) of the fine classes.
+
+    parent : Tensor of shape (C_H,)
+        Coarse class of each fine class; every coarse class holds one at least.
+
+    n_classes : int
+        Number of coarse classes, C_h.
+
+    Returns
+    -------
+    pooled : Tensor of shape (N, C_h, *S)
+        Where several fine classes tie for the largest, they share its gradient.
+
+    Examples
+    --------
+    >>> import torch
+    >>> pool_max(torch.tensor([[0.2, 0.3, 0.5]]), torch.tensor([0, 0, 1]), n_classes=2)
+    tensor([[0.3000, 0.5000]])
+    """
+    pooled = x.new_zeros(x.shape[0], n_classes, *x.shape[2:])
+    index = parent.view(1, -1, *(1,) * (x.ndim - 2)).expand_as(x)
+    return pooled.scatter_reduce(1, index, x, reduce="amax", include_self=False)
+
+
+def pool_logsumexp(x, parent, n_classes):
+    """Sum the fine classes of each coarse class, in logs (the log of Eq. 10).
+
+    Parameters
+    ----------
+    x : Tensor of shape (N, C_H, *S)
+        Log-probabilities of the fine classes.
+
+    parent : Tensor of shape (C_H,)
+        Coarse class of each fine class; every coarse class holds one at least.
+
+    n_classes : int
+        Number of coarse classes, C_h.
+
+    Returns
+    -------
+    pooled : Tensor of shape (N, C_h, *S)
+        Log-probabilities of the coarse classes.
+
+    Examples
+    --------
+    >>> import torch
+    >>> log_p = torch.tensor([[0.2, 0.3, 0.5]]).log()
+    >>> pool_logsumexp(log_p, torch.tensor([0, 0, 1]), n_classes=2).exp()
+    tensor([[0.5000, 0.5000]])
+    """
+    largest = pool_max(x.detach(), parent, n_classes)
+    # A coarse class without any probability keeps -inf, without a nan on the way.
+    largest = torch.where(torch.isfinite(largest), largest, torch.zeros_like(largest))
+    scaled = torch.exp(x - lift(largest, parent))
+    return pool_sum(scaled, parent, n_classes).log() + largest

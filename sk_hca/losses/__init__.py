@@ -1,0 +1,21 @@
+"""Losses: maps over the targets, averaged in one place."""
+
+from sk_hca.losses._classification import (
+    cross_entropy_map,
+    hierarchical_cross_entropy,
+)
+from sk_hca.losses._distillation import (
+    distillation_loss,
+    distillation_map,
+    pooled_log_probabilities,
+)
+from sk_hca.losses._reduction import weighted_mean
+
+__all__ = [
+    "cross_entropy_map",
+    "distillation_loss",
+    "distillation_map",
+    "hierarchical_cross_entropy",
+    "pooled_log_probabilities",
+    "weighted_mean",
+]

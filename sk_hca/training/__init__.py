@@ -1,0 +1,34 @@
+"""Training: batches, one stage of gradient descent, and what watches over it."""
+
+from sk_hca.training._batches import (
+    ArrayBatches,
+    ArrayDataset,
+    ItemDataset,
+    TargetDataset,
+    as_input,
+    batches,
+)
+from sk_hca.training._callbacks import FiniteLoss
+from sk_hca.training._net import OPTIMIZERS, StageNet
+from sk_hca.training._stages import (
+    StageSettings,
+    continue_stage,
+    read_network,
+    train_stage,
+)
+
+__all__ = [
+    "OPTIMIZERS",
+    "ArrayBatches",
+    "ArrayDataset",
+    "FiniteLoss",
+    "ItemDataset",
+    "StageNet",
+    "StageSettings",
+    "TargetDataset",
+    "as_input",
+    "batches",
+    "continue_stage",
+    "read_network",
+    "train_stage",
+]

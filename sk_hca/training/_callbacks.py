@@ -1,0 +1,92 @@
+"""What watches over a training, beside skorch's own callbacks."""
+
+import copy
+import math
+import warnings
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from skorch.callbacks import Callback, LRScheduler
+from torch.optim.lr_scheduler import OneCycleLR
+
+
+class FiniteLoss(Callback):
+    """Stop when the loss is no longer finite, and go back to the last good weights.
+
+    A copy of the weights is kept, in memory, after every epoch that ended well.
+
+    Raises
+    ------
+    FloatingPointError
+        If the very first epoch diverges, since there is nothing to go back to.
+    """
+
+    def on_train_begin(self, net, **kwargs):
+        """Keep the weights of an earlier training, if there was one."""
+        self.good_epoch_ = len(net.history)
+        trained = self.good_epoch_ > 0
+        self.good_weights_ = (
+            copy.deepcopy(net.module_.state_dict()) if trained else None
+        )
+
+    def on_batch_end(self, net, training=False, loss=None, **kwargs):
+        """Look at the loss of the batch."""
+        if training and not math.isfinite(loss.item()):
+            self._go_back(net)
+
+    def on_epoch_end(self, net, **kwargs):
+        """Keep the weights if all of them are finite."""
+        weights = net.module_.state_dict()
+        if not all(
+            torch.isfinite(w).all() for w in weights.values() if w.is_floating_point()
+        ):
+            self._go_back(net)
+        self.good_weights_ = copy.deepcopy(weights)
+        self.good_epoch_ = len(net.history)
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the copy."""
+        self.good_weights_ = None
+
+    def _go_back(self, net):
+        epoch = len(net.history)
+        advice = "Lower lr, or clip the gradients with callbacks."
+        if self.good_weights_ is None:
+            raise FloatingPointError(
+                f"The loss became NaN or infinite in epoch {epoch}, the first of this "
+                f"training, so there are no good weights to keep. {advice}"
+            )
+        net.module_.load_state_dict(self.good_weights_)
+        warnings.warn(
+            f"The loss became NaN or infinite in epoch {epoch}: training stopped, and "
+            f"the weights of epoch {self.good_epoch_} are kept. {advice}",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+        raise KeyboardInterrupt  # skorch's way to end a training
+
+
+class OneCycle(LRScheduler):
+    """Raise the learning rate, then lower it to nothing, over the whole training.
+
+    Parameters
+    ----------
+    max_lr : float
+        Peak learning rate.
+
+    total_steps : int
+        Batches of the whole training.
+    """
+
+    def __init__(self, max_lr, total_steps):
+        super().__init__(
+            OneCycleLR,
+            step_every="batch",
+            max_lr=max_lr,
+            total_steps=total_steps,
+            cycle_momentum=False,
+        )
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the optimiser, which the net keeps (and pickles) itself."""
+        self.lr_scheduler_ = None

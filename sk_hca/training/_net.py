@@ -1,0 +1,94 @@
+"""The skorch net of one stage of training."""
+
+from functools import partial
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping, ProgressBar
+from skorch.helper import predefined_split
+
+from sk_hca.training._batches import batches
+from sk_hca.training._callbacks import FiniteLoss, OneCycle
+
+OPTIMIZERS = {
+    "adamw": partial(torch.optim.AdamW, fused=True),
+    "adam": partial(torch.optim.Adam, fused=True),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
+}
+
+
+class StageNet(NeuralNet):
+    """A skorch net whose loss is already averaged, and whose table is optional."""
+
+    @property
+    def _default_callbacks(self):
+        quiet = () if self.verbose else ("print_log",)
+        return [
+            (name, callback)
+            for name, callback in super()._default_callbacks
+            if name not in quiet
+        ]
+
+
+class Given:
+    """Hand out a module that exists already; a pickle of the net holds it only once."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __call__(self):
+        return self.module
+
+    def __getstate__(self):
+        return {"module": None}
+
+
+def make_net(module, criterion, train, settings, valid=None):
+    """Wire one stage of training.
+
+    Parameters
+    ----------
+    module : nn.Module
+        What to train.
+
+    criterion : nn.Module
+        Takes the output of `module` and ``(y, weight)``, gives a loss of shape ().
+
+    train : TargetDataset
+        Training data, whose batches the schedule of the learning rate counts.
+
+    settings : StageSettings
+        Optimiser, length and so on.
+
+    valid : TargetDataset, optional
+        What early stopping looks at.
+
+    Returns
+    -------
+    net : StageNet
+    """
+    params = {
+        "optimizer": settings.make_optimizer(),
+        "lr": settings.lr,
+        "max_epochs": settings.max_epochs,
+        "batch_size": settings.batch_size,
+        "iterator_train": batches,
+        "iterator_train__shuffle": True,
+        "iterator_valid": batches,
+        "train_split": None if valid is None else predefined_split(valid),
+        "device": settings.device,
+        "verbose": settings.verbose,
+        **(settings.net_params or {}),
+    }
+    n_steps = params["max_epochs"] * len(batches(train, params["batch_size"]))
+    callbacks = [("finite_loss", FiniteLoss())]
+    if settings.anneals and n_steps > 1:
+        # One step more than there are batches: the last batch still learns a little.
+        callbacks.append(("schedule", OneCycle(params["lr"], n_steps + 1)))
+    if valid is not None:
+        stopping = EarlyStopping(patience=settings.patience, load_best=True)
+        callbacks.append(("early_stopping", stopping))
+    if settings.verbose > 1:
+        callbacks.append(("progress_bar", ProgressBar()))
+    params.setdefault("callbacks", callbacks + list(settings.callbacks or []))
+    return StageNet(Given(module), Given(criterion), **params)

@@ -1,0 +1,144 @@
+"""One stage of gradient descent, and reading a network batch by batch."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sk_hca.training._batches import batches
+from sk_hca.training._net import OPTIMIZERS, make_net
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """How one stage is trained.
+
+    Parameters
+    ----------
+    optimizer : str or callable
+        Alias, or an optimiser class (or factory) that takes parameters and ``lr``.
+
+    lr : float
+        Peak learning rate.
+
+    max_epochs, batch_size : int
+        Passes over the data, and samples in a batch.
+
+    anneals : bool, default=True
+        Whether the learning rate rises and falls once over the stage, or is constant.
+
+    patience : int
+        Epochs without progress on the validation data before the stage ends.
+
+    device : str
+        Where to train.
+
+    callbacks : list, optional
+        Callbacks of skorch, beside the stage's own.
+
+    net_params : dict, optional
+        Any parameter of a skorch net; wins over all others.
+
+    verbose : int
+        0 is silent, 1 prints a line per epoch, 2 shows a progress bar too.
+    """
+
+    optimizer: object
+    lr: float
+    max_epochs: int
+    batch_size: int
+    anneals: bool = True
+    patience: int = 10
+    device: str = "cpu"
+    callbacks: list | None = None
+    net_params: dict | None = None
+    verbose: int = 0
+
+    def make_optimizer(self):
+        """Return the optimiser's class."""
+        if isinstance(self.optimizer, str):
+            return OPTIMIZERS[self.optimizer]
+        return self.optimizer
+
+
+def train_stage(module, criterion, train, settings, valid=None):
+    """Train a module from its present weights.
+
+    Parameters
+    ----------
+    module : nn.Module
+        What to train, in place.
+
+    criterion : nn.Module
+        Takes the output of `module` and ``(y, weight)``, gives a loss of shape ().
+
+    train : TargetDataset
+        Training data.
+
+    settings : StageSettings
+        Optimiser, length and so on.
+
+    valid : TargetDataset, optional
+        With it, training stops early and the best weights are restored, in memory.
+
+    Returns
+    -------
+    net : StageNet
+        Fitted; its ``module_`` is `module`.
+    """
+    return make_net(module, criterion, train, settings, valid).fit(train, y=None)
+
+
+def continue_stage(net, train, lr):
+    """Train a fitted net for one more epoch at a constant learning rate.
+
+    Parameters
+    ----------
+    net : StageNet
+        A net that was trained before.
+
+    train : TargetDataset
+        New data.
+
+    lr : float
+        Learning rate.
+
+    Returns
+    -------
+    net : StageNet
+    """
+    if "schedule" in dict(net.callbacks_):
+        net.set_params(callbacks__schedule=None)
+    net.set_params(lr=lr, train_split=None)
+    return net.partial_fit(train, y=None, epochs=1)
+
+
+def read_network(module, dataset, batch_size, device, answer):
+    """Run a network over data without gradients, and keep only the answers.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Network, put in evaluation mode.
+
+    dataset : TargetDataset
+        Inputs.
+
+    batch_size : int
+        Samples in a batch.
+
+    device : str
+        Where the network is.
+
+    answer : callable
+        Takes the output for a batch, gives a tensor of shape (N, ...).
+
+    Returns
+    -------
+    answers : ndarray of shape (n, ...)
+    """
+    module.eval()
+    with torch.inference_mode():
+        parts = [
+            answer(module(X.to(device))).cpu() for X, _ in batches(dataset, batch_size)
+        ]
+    return torch.cat(parts).numpy()
