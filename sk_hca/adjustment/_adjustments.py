@@ -18,6 +18,7 @@ from sk_hca.adjustment._functional import (
     adjust_range,
 )
 from sk_hca.base import resolve
+from sk_hca.hierarchy import lift, pool_sum
 
 
 class BaseAdjustment(BaseEstimator):
@@ -112,7 +113,7 @@ class RangeAdjustment(BaseAdjustment):
     ----------
     level : int, default=1
         Which level gives the range, 1 for the coarsest, as in Fig. 4 of the paper.
-        Beyond the number of levels, the finest answers alone.
+        From the finest level on, the finest answers alone.
     """
 
     _parameter_constraints: dict = {
@@ -125,9 +126,10 @@ class RangeAdjustment(BaseAdjustment):
     def log_probabilities(self, output, levels):
         """Exclude the finest classes outside the predicted range."""
         log_probs = log_probabilities(output.levels)
-        chosen = min(self.level, len(levels)) - 1
-        pair = [log_probs[chosen], log_probs[-1]]
-        return adjust_range(pair, levels[chosen].parent)
+        if self.level >= len(levels):
+            return log_probs[-1]
+        pair = [log_probs[self.level - 1], log_probs[-1]]
+        return adjust_range(pair, levels[self.level - 1].parent)
 
 
 class AverageAdjustment(BaseAdjustment):
@@ -143,11 +145,14 @@ class AverageAdjustment(BaseAdjustment):
         The mean of this distribution is the average of the means of the levels.
         """
         counts = levels[-1].counts.clamp_min(torch.finfo(levels[-1].counts.dtype).tiny)
-        spread = [
-            logits.softmax(dim=1).index_select(1, classes.parent)
-            * _along_classes(counts / classes.counts[classes.parent], logits)
-            for logits, classes in zip(output.levels, levels, strict=True)
-        ]
+        counts = counts.unsqueeze(0)
+        spread = []
+        for logits, classes in zip(output.levels, levels, strict=True):
+            parent = classes.parent
+            within = counts / lift(pool_sum(counts, parent, logits.shape[1]), parent)
+            spread.append(
+                lift(logits.softmax(dim=1), parent) * _along_classes(within, logits)
+            )
         mixture = sum(spread)
         return (mixture / mixture.sum(dim=1, keepdim=True)).log()
 

@@ -3,6 +3,7 @@
 from sk_hca.backbones._heads import (
     AnchoredHeads,
     FusedHeads,
+    LocationHead,
     Network,
     Student,
     linear,
@@ -22,6 +23,7 @@ __all__ = [
     "BaseBackbone",
     "FusedHeads",
     "Inputs",
+    "LocationHead",
     "MLPBackbone",
     "ModuleBackbone",
     "Network",

@@ -93,7 +93,7 @@ class AnchoredHeads(FusedHeads):
     n_features : int
         Number of features, d.
 
-    positions : sequence of array-like of shape (C_h,)
+    positions : sequence of Tensor of shape (C_h,)
         Position of every class of every level, in standardised units.
 
     detach_coarse : bool, default=False
@@ -105,8 +105,7 @@ class AnchoredHeads(FusedHeads):
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
         self.location = nn.Linear(n_features, 2)
-        flat = [torch.as_tensor(p, dtype=torch.float64) for p in positions]
-        self.register_buffer("positions", torch.cat(flat))
+        self.register_buffer("positions", torch.cat(list(positions)))
 
     def locate(self, features):
         """Return the location and its scale, each of shape (N, 1, *S)."""
@@ -131,6 +130,26 @@ class AnchoredHeads(FusedHeads):
             )
         levels = (self.logits(features) + anchors).split(self.n_outputs, dim=1)
         return NetworkOutput(features, levels, location=location.squeeze(1))
+
+
+class LocationHead(nn.Module):
+    """One linear output: a regression.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features, d.
+    """
+
+    def __init__(self, n_features):
+        super().__init__()
+        layer = nn.Linear(n_features, 1)
+        self.weight, self.bias = layer.weight, layer.bias
+
+    def forward(self, features):
+        """Give the location of every target."""
+        location = linear(features, self.weight, self.bias).squeeze(1)
+        return NetworkOutput(features, location=location)
 
 
 class Student(nn.Module):

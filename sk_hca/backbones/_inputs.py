@@ -53,7 +53,8 @@ class Inputs(nn.Module):
     def forward(self, X):
         """Standardise in the type of the data, then cast."""
         if self.center is None:
-            return X.to(self.dtype)
+            # A copy: a network that works in place must not write into the user's data.
+            return X.to(self.dtype, copy=True)
         if not X.is_floating_point():
             X = X.to(self.dtype)
         shape = (1, -1, *(1,) * (X.ndim - 2))

@@ -116,7 +116,8 @@ def feature_shape(extractor, X, tail):
     if features.shape[2:] != tuple(tail):
         raise ValueError(
             "The backbone gives features of spatial shape "
-            f"{tuple(features.shape[2:])}, but a target has shape {tuple(tail)}. For one number per sample, let the "
-            "backbone pool; for maps, give y at the size of its output."
+            f"{tuple(features.shape[2:])}, but a target has shape {tuple(tail)}. "
+            "For one number per sample, let the backbone pool; for maps, give y at "
+            "the size of its output."
         )
     return features.shape[1]

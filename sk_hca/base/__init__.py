@@ -3,6 +3,7 @@
 from sk_hca.base._contracts import LevelClasses, NetworkOutput
 from sk_hca.base._resolve import resolve
 from sk_hca.base._validation import check_targets, check_weights
+from sk_hca.base._versions import show_versions
 
 __all__ = [
     "LevelClasses",
@@ -10,4 +11,5 @@ __all__ = [
     "check_targets",
     "check_weights",
     "resolve",
+    "show_versions",
 ]

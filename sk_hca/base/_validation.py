@@ -4,7 +4,6 @@ Functions further inside trust their callers and do not check again.
 """
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
 
@@ -72,17 +71,16 @@ def check_weights(sample_weight, y):
     ValueError
         If a weight is negative or not finite, all are zero, or their number is wrong.
     """
-    if sample_weight is not None and np.ndim(sample_weight) == 1:
-        check_consistent_length(y, sample_weight)
+    # Before scikit-learn looks: whether it accepts zeros depends on its version.
+    if sample_weight is not None and not np.any(sample_weight):
+        raise ValueError(
+            "sample_weight must have at least one positive entry; all are zero, "
+            "so there is nothing to learn from."
+        )
     weight = _check_sample_weight(sample_weight, y, dtype=np.float64)
     if weight.min() < 0:
         raise ValueError(
             "sample_weight must not be negative; its smallest entry is "
             f"{weight.min():.3g}. Use 0 to leave a sample out."
-        )
-    if not weight.any():
-        raise ValueError(
-            "sample_weight must have at least one positive entry; all are zero, "
-            "so there is nothing to learn from."
         )
     return weight

@@ -1,5 +1,6 @@
 """The public face: estimators that wire the rooms together."""
 
+from sk_hca.estimators._direct import DirectRegressor
 from sk_hca.estimators._hca import HCARegressor
 
-__all__ = ["HCARegressor"]
+__all__ = ["DirectRegressor", "HCARegressor"]

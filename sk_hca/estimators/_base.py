@@ -3,6 +3,7 @@
 An estimator holds parameters and wires rooms together; it computes nothing itself.
 """
 
+import copy
 from contextlib import contextmanager
 from numbers import Integral, Real
 
@@ -26,7 +27,9 @@ from sk_hca.training import (
     StageSettings,
     as_input,
     batches,
+    continue_stage,
     read_network,
+    train_stage,
 )
 
 # Small tables are trained in float64, which costs them little and makes results
@@ -93,7 +96,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
             "reset": reset,
             "ensure_min_samples": 2 if reset else 1,
         }
-        if y is None or np.ndim(y) < 3:
+        if y is None or np.asarray(y).ndim < 3:
             X, y = validate_data(self, X, y, y_numeric=True, **options)
             y = y.astype(np.float64, copy=False)
         else:
@@ -151,6 +154,36 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         return distinct_targets(
             np.concatenate([seen[0], values]), np.concatenate([seen[1], counts])
         )
+
+    def _stage_one(self, data, device):
+        """Make the network and what it minimises."""
+        raise TypeError(f"{type(self).__name__} must define _stage_one.")
+
+    def _train(self, data, seed):
+        """Train stage one from the start."""
+        device = self._resolve_device()
+        self.target_counts_ = self._count_targets(data)
+        with seeded(seed, device):
+            train, valid = self._split(data, seed)
+            network, criterion = self._stage_one(data, device)
+            settings = self._settings(device)
+            self.net_ = train_stage(network, criterion, train, settings, valid)
+
+    def _train_once(self, data, seed):
+        """Train stage one, new or going on, in one pass at a constant learning rate."""
+        if hasattr(self, "net_"):
+            self.target_counts_ = self._count_targets(data, self.target_counts_)
+            with seeded(seed, self.net_.device):
+                # A copy: a readjusted estimator may share the net, and a failure must
+                # leave it as it was.
+                self.net_ = continue_stage(copy.deepcopy(self.net_), data, self.lr)
+            return
+        device = self._resolve_device()
+        self.target_counts_ = self._count_targets(data)
+        with seeded(seed, device):
+            network, criterion = self._stage_one(data, device)
+            settings = self._settings(device, max_epochs=1, anneals=False)
+            self.net_ = train_stage(network, criterion, data, settings)
 
     def _split(self, data, seed):
         """Set a validation part aside, if asked for."""
@@ -247,6 +280,13 @@ def seeded(seed, device):
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+def measure_targets(data):
+    """Return mean and standard deviation of the training targets."""
+    y, weight = data.targets()
+    center = np.average(y, weights=weight)
+    return center, np.sqrt(np.average((y - center) ** 2, weights=weight))
 
 
 def weighted_targets(y, sample_weight):

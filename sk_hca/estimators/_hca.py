@@ -1,42 +1,36 @@
 """Hierarchical Classification Adjustment as a scikit-learn regressor."""
 
-import copy
 from numbers import Integral
 
-import numpy as np
-import torch
 from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.adjustment import make_adjustment
-from sk_hca.backbones import AnchoredHeads, FusedHeads, Network, Student
-from sk_hca.base import LevelClasses
+from sk_hca.backbones import Network
 from sk_hca.estimators._base import (
     BaseDeepRegressor,
     draw_seed,
     keeping_the_model,
+    measure_targets,
     seeded,
 )
-from sk_hca.estimators._criteria import (
-    DistillationCriterion,
-    LevelCriterion,
-    StudentCriterion,
-)
+from sk_hca.estimators._reader import LevelReader
+from sk_hca.estimators._stages import LevelCriterion, level_heads, student_stage
 from sk_hca.hierarchy import HierarchicalBinner
 from sk_hca.prediction import make_decoder
 from sk_hca.targets import make_labels
-from sk_hca.training import ArrayDataset, continue_stage, train_stage
+from sk_hca.training import ArrayDataset, train_stage
 
 
-class HCARegressor(BaseDeepRegressor):
+class HCARegressor(LevelReader, BaseDeepRegressor):
     r"""Regress an imbalanced target by Hierarchical Classification Adjustment.
 
-    The target line is cut into classes.  One fine classifier and a hierarchy of coarser,
-    better balanced ones learn on the same features; at prediction the coarse ones adjust
-    the fine one, and a decoder turns the distribution into a number.  Errors fall in the
-    rare ranges and hold in the common ones, most of all where rare ranges have few
-    samples.
+    The target line is cut into classes.  One fine classifier and a hierarchy of
+    coarser, better balanced ones learn on the same features; at prediction the coarse
+    ones adjust the fine one, and a decoder turns the distribution into a number.
+    Errors fall in the rare ranges and hold in the common ones, most of all where rare
+    ranges have few samples.
 
     Parameters
     ----------
@@ -223,17 +217,38 @@ class HCARegressor(BaseDeepRegressor):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
-        """Learn all levels, and the student if the mode has one."""
+        """Learn all levels, and the student if the mode has one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs; a dataset may give (input, target) pairs.
+
+        y : array-like of shape (n,) or (n, *S)
+            Targets; a place of a map without one is NaN.
+
+        sample_weight : array-like of shape (n,), optional
+            Weight of each sample; 2 is the same as giving it twice.
+
+        Returns
+        -------
+        self : HCARegressor
+
+        Raises
+        ------
+        ValueError
+            If the input cannot be learned from; an earlier model is then kept.
+
+        FloatingPointError
+            If the loss is not finite in the very first epoch.
+        """
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
+            make_decoder(self.decoder)
             data = self._check_training_data(X, y, sample_weight)
-            seed, device = draw_seed(self.random_state), self._resolve_device()
+            seed = draw_seed(self.random_state)
             self._cut_targets(data)
-            with seeded(seed, device):
-                train, valid = self._split(data, seed)
-                network, criterion = self._level_stage(data, device)
-                settings = self._settings(device)
-                self.net_ = train_stage(network, criterion, train, settings, valid)
+            self._train(data, seed)
             self.student_net_ = None
             if adjustment.trains_student:
                 self.student_net_ = self._train_student(data, adjustment, seed)
@@ -241,26 +256,27 @@ class HCARegressor(BaseDeepRegressor):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Learn from one more part of the data, in one pass."""
+        """Learn from one more part of the data, in one pass.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in `fit`
+            One part of the data.  The first one sets the classes and the scale of the
+            inputs: let it hold the whole range.
+
+        Returns
+        -------
+        self : HCARegressor
+        """
         starts = not hasattr(self, "net_")
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
             data = self._check_training_data(X, y, sample_weight, reset=starts)
             seed = draw_seed(self.random_state)
             if starts:
-                device = self._resolve_device()
                 self._cut_targets(data)
-                with seeded(seed, device):
-                    network, criterion = self._level_stage(data, device)
-                    settings = self._settings(device, max_epochs=1, anneals=False)
-                    self.net_ = train_stage(network, criterion, data, settings)
                 self.student_net_ = None
-            else:
-                self.target_counts_ = self._count_targets(data, self.target_counts_)
-                with seeded(seed, self.net_.device):
-                    # A copy: a readjusted estimator may share the net, and a failure
-                    # must leave it as it was.
-                    self.net_ = continue_stage(copy.deepcopy(self.net_), data, self.lr)
+            self._train_once(data, seed)
             if adjustment.trains_student:
                 self.student_net_ = self._train_student(data, adjustment, seed)
         return self
@@ -302,135 +318,44 @@ class HCARegressor(BaseDeepRegressor):
             readjusted.student_net_ = readjusted._train_student(data, adjustment, seed)
         return readjusted
 
-    def predict(self, X):
-        """Predict targets.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
-            Inputs.
-
-        Returns
-        -------
-        y : ndarray of shape (n, *S)
-            Targets, in the unit of the data and within the range of training.
-        """
-        decoder = make_decoder(self.decoder)
-        return self._answer(
-            X, lambda mode, output, levels: mode.decode(output, levels, decoder)
-        )
-
-    def predict_proba(self, X):
-        """Predict how probable every finest class is.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
-            Inputs.
-
-        Returns
-        -------
-        p : ndarray of shape (n, C_H, *S)
-            Sums to 1 over axis 1.
-        """
-        return self._answer(
-            X, lambda mode, output, levels: mode.log_probabilities(output, levels).exp()
-        )
-
-    def predict_levels(self, X):
-        """Predict targets with every level alone.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
-            Inputs.
-
-        Returns
-        -------
-        answers : list of ndarray of shape (n, *S)
-            One per level, coarse to fine.
-        """
-        decoder = make_decoder(self.decoder)
-
-        def every_level(mode, output, levels):
-            answers = [
-                decoder(logits.log_softmax(dim=1), classes)
-                for logits, classes in zip(output.levels, levels, strict=True)
-            ]
-            return torch.stack(answers, dim=1)
-
-        return list(np.moveaxis(self._answer(X, every_level), 1, 0))
-
-    def _answer(self, X, answer):
-        """Run the network over inputs and keep what `answer` makes of its output."""
-        data = self._check_inputs(X)
-        mode = make_adjustment(self.mode)
-        module = self.net_.module_
-        if mode.trains_student:
-            if self.student_net_ is None:
-                raise ValueError(
-                    f"mode={self.mode!r} needs a student, but this model was fitted "
-                    "without one. Call readjust(mode, X, y) with the training data."
-                )
-            module = Network(module.extractor, self.student_net_.module_)
-        levels = self._level_classes(self.net_.device)
-        return self._read(module, data, lambda output: answer(mode, output, levels))
-
     def _cut_targets(self, data):
         """Cut the target line into classes, and count the targets."""
         y, weight = data.targets()
         known = weight > 0
+        y, weight = y[known], weight[known]
         self.hierarchy_ = HierarchicalBinner(
             self.binner, merging=self.merging, n_levels=self.n_levels
-        ).fit(y[known], sample_weight=weight[known])
+        ).fit(y, sample_weight=None if (weight == 1).all() else weight)
         self.n_classes_ = self.hierarchy_.n_classes_
-        self.target_counts_ = self._count_targets(data)
 
-    def _level_classes(self, device):
-        """Return the classes of every level as tensors, coarse to fine."""
-        return [
-            LevelClasses.from_level(level, device) for level in self.hierarchy_.levels_
-        ]
-
-    def _level_stage(self, data, device):
-        """Make the network of stage one and what it minimises."""
+    def _stage_one(self, data, device):
+        """Make the network of all levels and what it minimises."""
         extractor, n_features = self._build_extractor(data, device)
-        y, weight = data.targets()
-        center = np.average(y, weights=weight)
-        scale = np.sqrt(np.average((y - center) ** 2, weights=weight))
-        levels = self.hierarchy_.levels_
-        if self.anchor is None:
-            sizes = [len(level.values) for level in levels]
-            heads = FusedHeads(n_features, sizes, self.detach_heads)
-        else:
-            positions = [(level.values - center) / scale for level in levels]
-            heads = AnchoredHeads(n_features, positions, self.detach_heads)
-        network = Network(extractor, heads.to(extractor[0].dtype))
-        criterion = LevelCriterion(
-            make_labels(self.labels), self._level_classes(device), center, scale
-        )
-        return network, criterion
+        center, scale = measure_targets(data)
+        levels = self._level_classes(device)
+        positions = None
+        if self.anchor == "location":
+            positions = [(classes.values - center) / scale for classes in levels]
+        heads = level_heads(n_features, levels, positions, self.detach_heads)
+        criterion = LevelCriterion(make_labels(self.labels), levels, center, scale)
+        return Network(extractor, heads.to(extractor[0].dtype)), criterion
 
     def _train_student(self, data, distillation, seed):
         """Train the student on features that are computed once (stage two)."""
-        network = self.net_.module_
+        network, device = self.net_.module_, self.net_.device
         features = self._read(network.extractor, data, lambda features: features)
-        device = self.net_.device
-        levels = self._level_classes(device)
-        if distillation.supervision == "levels":
-            criterion = DistillationCriterion(levels, distillation.alignment)
-        else:
-            criterion = StudentCriterion(make_labels(self.labels), levels[-1])
         settings = self._settings(
             device,
             lr=distillation.lr or self.lr,
             max_epochs=max(1, round(distillation.epochs * self.max_epochs)),
         )
         with seeded(seed, device):
-            student = Student(
-                network.heads, features.shape[1], distillation.head == "softplus"
-            ).to(network.extractor[0].dtype)
-            y, weight = data.targets()
-            return train_stage(
-                student, criterion, ArrayDataset(features, y, weight), settings
+            student, criterion = student_stage(
+                network.heads,
+                features.shape[1],
+                distillation,
+                self._level_classes(device),
+                make_labels(self.labels),
             )
+            data = ArrayDataset(features, *data.targets())
+            return train_stage(student, criterion, data, settings)

@@ -98,9 +98,11 @@ def pool_max(x, parent, n_classes):
     >>> pool_max(torch.tensor([[0.2, 0.3, 0.5]]), torch.tensor([0, 0, 1]), n_classes=2)
     tensor([[0.3000, 0.5000]])
     """
-    pooled = x.new_zeros(x.shape[0], n_classes, *x.shape[2:])
+    # The start must be below any logit: torch counts it as a tie where it equals the
+    # largest, even with include_self=False, and would keep a part of the gradient.
+    pooled = x.new_full((x.shape[0], n_classes, *x.shape[2:]), -torch.inf)
     index = parent.view(1, -1, *(1,) * (x.ndim - 2)).expand_as(x)
-    return pooled.scatter_reduce(1, index, x, reduce="amax", include_self=False)
+    return pooled.scatter_reduce(1, index, x, reduce="amax")
 
 
 def pool_logsumexp(x, parent, n_classes):
@@ -130,7 +132,9 @@ def pool_logsumexp(x, parent, n_classes):
     tensor([[0.5000, 0.5000]])
     """
     largest = pool_max(x.detach(), parent, n_classes)
-    # A coarse class without any probability keeps -inf, without a nan on the way.
+    # A coarse class without any probability keeps -inf, without a nan on the way there
+    # or in the gradient.
     largest = torch.where(torch.isfinite(largest), largest, torch.zeros_like(largest))
-    scaled = torch.exp(x - lift(largest, parent))
-    return pool_sum(scaled, parent, n_classes).log() + largest
+    pooled = pool_sum(torch.exp(x - lift(largest, parent)), parent, n_classes)
+    empty = pooled == 0
+    return pooled.masked_fill(empty, 1).log().masked_fill(empty, -torch.inf) + largest

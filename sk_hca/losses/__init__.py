@@ -10,12 +10,15 @@ from sk_hca.losses._distillation import (
     pooled_log_probabilities,
 )
 from sk_hca.losses._reduction import weighted_mean
+from sk_hca.losses._regression import REGRESSION_LOSSES, regression_map
 
 __all__ = [
+    "REGRESSION_LOSSES",
     "cross_entropy_map",
     "distillation_loss",
     "distillation_map",
     "hierarchical_cross_entropy",
     "pooled_log_probabilities",
+    "regression_map",
     "weighted_mean",
 ]

@@ -57,6 +57,7 @@ class FiniteLoss(Callback):
                 f"training, so there are no good weights to keep. {advice}"
             )
         net.module_.load_state_dict(self.good_weights_)
+        net.optimizer_.state.clear()  # Its averages may have seen the NaN.
         warnings.warn(
             f"The loss became NaN or infinite in epoch {epoch}: training stopped, and "
             f"the weights of epoch {self.good_epoch_} are kept. {advice}",

@@ -106,8 +106,12 @@ def continue_stage(net, train, lr):
     -------
     net : StageNet
     """
-    if "schedule" in dict(net.callbacks_):
-        net.set_params(callbacks__schedule=None)
+    # The schedule and early stopping belong to the stage that is over.
+    net.callbacks_ = [
+        (name, callback)
+        for name, callback in net.callbacks_
+        if name not in ("schedule", "early_stopping")
+    ]
     net.set_params(lr=lr, train_split=None)
     return net.partial_fit(train, y=None, epochs=1)
 

@@ -1,0 +1,173 @@
+"""Plain regression with the same backbones and training: what HCA is up against."""
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import StrOptions
+
+from sk_hca.backbones import LocationHead, Network
+from sk_hca.estimators._base import (
+    BaseDeepRegressor,
+    draw_seed,
+    keeping_the_model,
+    measure_targets,
+)
+from sk_hca.estimators._stages import LocationCriterion
+from sk_hca.losses import REGRESSION_LOSSES
+
+
+class DirectRegressor(BaseDeepRegressor):
+    """Regress the target with one linear output on a backbone.
+
+    It shares backbone, training and manners with
+    :class:`~sk_hca.HCARegressor`, and is what to compare it with.
+
+    Parameters
+    ----------
+    backbone : str, recipe, nn.Module or its class, default="mlp"
+        Network that turns inputs into features.
+
+    loss : {"absolute", "huber", "squared"}, default="absolute"
+        Loss of the standardised target.
+
+    optimizer, lr, max_epochs, batch_size, validation_fraction, patience, callbacks, \
+device, precision, net_params, random_state, verbose
+        As in :class:`~sk_hca.HCARegressor`.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the network.
+
+    history_ : skorch.history.History
+        What the training recorded, epoch by epoch.
+
+    target_center_, target_scale_ : float
+        Mean and standard deviation of the training targets.
+
+    target_counts_ : tuple of two ndarrays
+        Distinct training targets, and how many samples each has.
+
+    n_features_in_ : int
+        Size of axis 1 of the inputs.
+
+    feature_names_in_ : ndarray of str
+        Column names, where the inputs had any.
+
+    Examples
+    --------
+    >>> from sk_hca import DirectRegressor
+    >>> from sk_hca.datasets import make_imbalanced_table
+    >>> X_train, X_test, y_train, y_test = make_imbalanced_table(random_state=0)
+    >>> model = DirectRegressor(max_epochs=5, random_state=0).fit(X_train, y_train)
+    >>> model.predict(X_test).shape == y_test.shape
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseDeepRegressor._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+    }
+
+    def __init__(
+        self,
+        backbone="mlp",
+        *,
+        loss="absolute",
+        optimizer="adamw",
+        lr=3e-3,
+        max_epochs=100,
+        batch_size=256,
+        validation_fraction=None,
+        patience=10,
+        callbacks=None,
+        device="auto",
+        precision="auto",
+        net_params=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.backbone = backbone
+        self.loss = loss
+        self.optimizer = optimizer
+        self.lr = lr
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.callbacks = callbacks
+        self.device = device
+        self.precision = precision
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn from training data.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        y : array-like of shape (n,) or (n, *S)
+            Targets; a place of a map without one is NaN.
+
+        sample_weight : array-like of shape (n,), optional
+            Weight of each sample.
+
+        Returns
+        -------
+        self : DirectRegressor
+        """
+        with keeping_the_model(self):
+            data = self._check_training_data(X, y, sample_weight)
+            self._train(data, draw_seed(self.random_state))
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one more part of the data, in one pass.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in `fit`
+            One part of the data; the first one sets the scale of inputs and targets.
+
+        Returns
+        -------
+        self : DirectRegressor
+        """
+        with keeping_the_model(self):
+            starts = not hasattr(self, "net_")
+            data = self._check_training_data(X, y, sample_weight, reset=starts)
+            self._train_once(data, draw_seed(self.random_state))
+        return self
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n, *S)
+            Targets, in the unit of the data.
+        """
+        data = self._check_inputs(X)
+        location = self._read(
+            self.net_.module_, data, lambda output: output.location.double()
+        )
+        return self.target_center_ + self.target_scale_ * location
+
+    def _stage_one(self, data, device):
+        """Make the network and what it minimises."""
+        extractor, n_features = self._build_extractor(data, device)
+        self.target_center_, self.target_scale_ = measure_targets(data)
+        head = LocationHead(n_features).to(extractor[0].dtype)
+        criterion = LocationCriterion(
+            self.loss, self.target_center_, self.target_scale_
+        )
+        return Network(extractor, head), criterion

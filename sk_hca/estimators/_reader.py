@@ -1,0 +1,114 @@
+"""What a fitted hierarchy answers: targets, class probabilities, every level alone."""
+
+import numpy as np
+import torch
+from sklearn.utils.metaestimators import available_if
+
+from sk_hca.adjustment import make_adjustment
+from sk_hca.backbones import Network
+from sk_hca.base import LevelClasses
+from sk_hca.prediction import make_decoder
+
+
+class LevelReader:
+    """Read the levels of a fitted estimator, batch by batch.
+
+    Mode and decoder are looked up at every call, so that both can be changed after a
+    fit.
+    """
+
+    def predict(self, X):
+        """Predict targets.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n, *S)
+            Targets, in the unit of the data and within the range of training.
+        """
+        decoder = make_decoder(self.decoder)
+        return self._answer(
+            X, lambda mode, output, levels: mode.decode(output, levels, decoder)
+        )
+
+    def _has_shared_classes(self):
+        """Tell whether a class holds two training samples, once fitted."""
+        if not hasattr(self, "net_"):
+            return True
+        n_classes = np.count_nonzero(self.hierarchy_.counts_)
+        if self.target_counts_[1].sum() > n_classes:
+            return True
+        raise AttributeError(
+            "predict_proba needs classes that stand for more than one sample, but each "
+            f"of the {n_classes} classes holds just one. Use fewer classes (n_bins)."
+        )
+
+    @available_if(_has_shared_classes)
+    def predict_proba(self, X):
+        """Predict how probable every finest class is.
+
+        Missing from a model in which every class holds a single training sample: it
+        has no classes to speak of.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        p : ndarray of shape (n, C_H, *S)
+            Sums to 1 over axis 1.
+        """
+        return self._answer(
+            X, lambda mode, output, levels: mode.log_probabilities(output, levels).exp()
+        )
+
+    def predict_levels(self, X):
+        """Predict targets with every level alone.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        answers : list of ndarray of shape (n, *S)
+            One per level, coarse to fine.
+        """
+        decoder = make_decoder(self.decoder)
+
+        def every_level(mode, output, levels):
+            answers = [
+                decoder(logits.log_softmax(dim=1), classes)
+                for logits, classes in zip(output.levels, levels, strict=True)
+            ]
+            return torch.stack(answers, dim=1)
+
+        return list(np.moveaxis(self._answer(X, every_level), 1, 0))
+
+    def _answer(self, X, answer):
+        """Run the network over inputs and keep what `answer` makes of its output."""
+        data = self._check_inputs(X)
+        mode = make_adjustment(self.mode)
+        module = self.net_.module_
+        if mode.trains_student:
+            if self.student_net_ is None:
+                raise ValueError(
+                    f"mode={self.mode!r} needs a student, but this model was fitted "
+                    "without one. Call readjust(mode, X, y) with the training data."
+                )
+            module = Network(module.extractor, self.student_net_.module_)
+        levels = self._level_classes(self.net_.device)
+        return self._read(module, data, lambda output: answer(mode, output, levels))
+
+    def _level_classes(self, device):
+        """Return the classes of every level as tensors, coarse to fine."""
+        return [
+            LevelClasses.from_level(level, device) for level in self.hierarchy_.levels_
+        ]

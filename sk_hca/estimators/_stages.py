@@ -1,0 +1,189 @@
+"""The stages of training: which heads learn, and what they minimise.
+
+A criterion joins labels and losses into one module for skorch: it takes the output of
+the network and ``(y, weight)``, and gives a loss of shape ().
+"""
+
+from torch import nn
+
+from sk_hca.backbones import AnchoredHeads, FusedHeads, Student
+from sk_hca.losses import (
+    cross_entropy_map,
+    distillation_map,
+    regression_map,
+    weighted_mean,
+)
+
+
+class LevelCriterion(nn.Module):
+    """Stage one: every classifier learns the targets (Eq. 6).
+
+    Parameters
+    ----------
+    labels : BaseLabels
+        What the classifiers are told.
+
+    levels : list of LevelClasses
+        Classes of every level, coarse to fine.
+
+    center, scale : float
+        Location and spread of the training targets, by which a location head is
+        standardised; its absolute error is added where there is one.
+    """
+
+    def __init__(self, labels, levels, center, scale):
+        super().__init__()
+        self.labels = labels
+        self.levels = levels
+        self.center = center
+        self.scale = scale
+
+    def forward(self, output, target):
+        """Average the loss of a batch over the targets that count."""
+        y, weight = target
+        truth = self.labels.encode(y, self.levels, output.levels[-1].dtype)
+        loss = cross_entropy_map(output.levels, truth)
+        if output.location is not None:
+            standard = (y - self.center) / self.scale
+            loss = loss + regression_map(
+                output.location, standard.to(loss.dtype), "absolute"
+            )
+        return weighted_mean(loss, weight)
+
+
+class DistillationCriterion(nn.Module):
+    """Stage two: the student learns from all classifiers (Eq. 12).
+
+    Parameters
+    ----------
+    levels : list of LevelClasses
+        Classes of every level, coarse to fine.
+
+    alignment : {"max", "sum"}
+        How the student is pooled to a coarse level.
+    """
+
+    def __init__(self, levels, alignment):
+        super().__init__()
+        self.parents = [classes.parent for classes in levels[:-1]]
+        self.alignment = alignment
+
+    def forward(self, output, target):
+        """Average the divergence of a batch over the targets that count."""
+        _, weight = target
+        loss = distillation_map(
+            output.student, output.levels, self.parents, self.alignment
+        )
+        return weighted_mean(loss, weight)
+
+
+class StudentCriterion(nn.Module):
+    """Stage two, control: the student learns the targets ("CLS + GT sup").
+
+    Parameters
+    ----------
+    labels : BaseLabels
+        What the student is told.
+
+    classes : LevelClasses
+        Classes of the finest level.
+    """
+
+    def __init__(self, labels, classes):
+        super().__init__()
+        self.labels = labels
+        self.classes = classes
+
+    def forward(self, output, target):
+        """Average the cross-entropy of a batch over the targets that count."""
+        y, weight = target
+        truth = self.labels.encode(y, [self.classes], output.student.dtype)
+        loss = cross_entropy_map([output.student], truth)
+        return weighted_mean(loss, weight)
+
+
+class LocationCriterion(nn.Module):
+    """Direct regression: the location learns the standardised targets.
+
+    Parameters
+    ----------
+    loss : {"absolute", "huber", "squared"}
+        Loss of one target.
+
+    center, scale : float
+        Location and spread of the training targets.
+    """
+
+    def __init__(self, loss, center, scale):
+        super().__init__()
+        self.loss = loss
+        self.center = center
+        self.scale = scale
+
+    def forward(self, output, target):
+        """Average the loss of a batch over the targets that count."""
+        y, weight = target
+        standard = ((y - self.center) / self.scale).to(output.location.dtype)
+        return weighted_mean(
+            regression_map(output.location, standard, self.loss), weight
+        )
+
+
+def level_heads(n_features, levels, positions, detach_coarse):
+    """Make the classifiers of all levels, anchored where positions are given.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features, d.
+
+    levels : list of LevelClasses
+        Classes of every level, coarse to fine.
+
+    positions : list of Tensor of shape (C_h,), or None
+        Standardised class values of every level.
+
+    detach_coarse : bool
+        Whether the coarse classifiers leave the features to the finest.
+
+    Returns
+    -------
+    heads : FusedHeads
+    """
+    if positions is None:
+        sizes = [len(classes.values) for classes in levels]
+        return FusedHeads(n_features, sizes, detach_coarse)
+    return AnchoredHeads(n_features, positions, detach_coarse)
+
+
+def student_stage(heads, n_features, distillation, levels, labels):
+    """Make the student and what it minimises.
+
+    Parameters
+    ----------
+    heads : FusedHeads
+        The teachers.
+
+    n_features : int
+        Number of features, d.
+
+    distillation : Distillation
+        The recipe of stage two.
+
+    levels : list of LevelClasses
+        Classes of every level, coarse to fine.
+
+    labels : BaseLabels
+        What the student is told when the targets teach it.
+
+    Returns
+    -------
+    student : Student
+    criterion : nn.Module
+    """
+    student = Student(heads, n_features, hidden=distillation.head == "softplus")
+    if distillation.supervision == "targets":
+        criterion = StudentCriterion(labels, levels[-1])
+    else:
+        criterion = DistillationCriterion(levels, distillation.alignment)
+    return student.to(heads.weight.dtype), criterion

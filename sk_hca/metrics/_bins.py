@@ -1,0 +1,209 @@
+"""Cut the target line into the bins that balanced metrics and shots are counted in.
+
+A bin is one distinct target (``bins="unique"``, the paper's ages) or an interval that
+is closed on the right; the outer intervals reach to infinity.  Nothing is cast to int.
+A target within rounding error of a border lies on it, so that a score such as 0.3 falls
+into the same bin whichever way it was computed.
+"""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+
+from sk_hca.base import check_targets
+from sk_hca.binning import assign
+
+# A target lies on a border when it is nearer than this share of the interval's width,
+# or than this many units in its last place.
+_WIDTH_TOLERANCE = 1e-9
+_N_LAST_PLACES = 4
+_MAX_BINS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class TargetBins:
+    """Bins of the target line: distinct values, or intervals between edges.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_bins,), optional
+        Distinct targets, ascending; each one is a bin.
+
+    edges : ndarray of shape (n_bins + 1,), optional
+        Borders of the intervals, strictly increasing.
+    """
+
+    values: np.ndarray | None = None
+    edges: np.ndarray | None = None
+
+    @property
+    def n_bins(self):
+        """Number of bins."""
+        return len(self.values) if self.edges is None else len(self.edges) - 1
+
+    def find(self, y):
+        """Give the bin of each target, or -1 where it is none of the values."""
+        if self.edges is not None:
+            return assign(y.astype(np.float64), _raised(self.edges, y.dtype))
+        # 0.1 in single precision is not 0.1: compare in the coarser of the two types.
+        coarser = min(self.values.dtype, y.dtype, key=lambda dtype: dtype.itemsize)
+        values, y = self.values.astype(coarser), y.astype(coarser)
+        index = np.searchsorted(values, y).clip(max=values.size - 1)
+        return np.where(values[index] == y, index, -1)
+
+    def group(self, y):
+        """Number the bins that occur among targets: a code for each, from 0 on."""
+        key = y if self.edges is None else self.find(y)
+        return np.unique(key, return_inverse=True)[1].reshape(-1)
+
+
+def make_bins(y, bins="unique", *, bin_width=None):
+    """Make the bins that a user asked for.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Targets whose distinct values or range the bins cover.
+
+    bins : "unique", int or array-like of shape (n_bins + 1,), default="unique"
+        Each distinct value, so many intervals of equal width over the range, or the
+        edges of the intervals.
+
+    bin_width : float, optional
+        Width of the intervals, with borders at its multiples; in place of `bins`.
+
+    Returns
+    -------
+    bins : TargetBins
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.array([0.1, 0.2, 0.1 + 0.2])
+    >>> make_bins(y, bin_width=0.1).find(np.array([0.3, 0.31]))
+    array([2, 2])
+    >>> make_bins(y, 2).edges
+    array([0.1, 0.2, 0.3])
+    """
+    if bin_width is not None:
+        if not (isinstance(bins, str) and bins == "unique"):
+            raise ValueError(
+                f"Give either bins or bin_width; got bins={bins!r} and "
+                f"bin_width={bin_width!r}. Leave one of them out."
+            )
+        return TargetBins(edges=_multiples(y, bin_width))
+    if isinstance(bins, str):
+        if bins != "unique":
+            raise ValueError(_expected(bins))
+        return TargetBins(values=np.unique(y))
+    if isinstance(bins, Integral) and not isinstance(bins, bool):
+        return TargetBins(edges=_equal_widths(y, int(bins)))
+    if bins is None or np.ndim(bins) != 1:
+        raise ValueError(_expected(bins))
+    return TargetBins(edges=_checked_edges(bins))
+
+
+def bin_means(values, weight, codes):
+    """Average values within each bin.
+
+    Parameters
+    ----------
+    values, weight : ndarray of shape (n,)
+        What to average, and positive weights.
+
+    codes : ndarray of shape (n,)
+        Bin of each value, from 0 without gaps.
+
+    Returns
+    -------
+    means : ndarray of shape (n_bins,)
+    """
+    return np.bincount(codes, weight * values) / np.bincount(codes, weight)
+
+
+def distinct_counts(y_train):
+    """Count training targets by distinct value.
+
+    Parameters
+    ----------
+    y_train : array-like of shape (n,), or a tuple of two such arrays
+        Training targets, or distinct values and how often each occurs.
+
+    Returns
+    -------
+    values : ndarray of shape (n_values,)
+        Ascending.
+
+    counts : ndarray of shape (n_values,)
+        Positive.
+    """
+    is_pair = isinstance(y_train, tuple) and len(y_train) == 2
+    if not (is_pair and all(np.ndim(part) == 1 for part in y_train)):
+        return np.unique(check_targets(y_train, name="y_train"), return_counts=True)
+    values = check_targets(y_train[0], name="The values of y_train")
+    counts = check_targets(y_train[1], name="The counts of y_train")
+    if values.shape != counts.shape or counts.min() < 0 or not counts.any():
+        raise ValueError(
+            "y_train, when it is a pair, must hold distinct values and their counts: "
+            "two arrays of one length, counts not negative nor all zero; got "
+            f"{values.size} values and {counts.size} counts. "
+            "Give the training targets themselves, as one array."
+        )
+    values, inverse = np.unique(values[counts > 0], return_inverse=True)
+    return values, np.bincount(inverse, counts[counts > 0])
+
+
+def _raised(edges, dtype):
+    """Inner borders raised by rounding error: what lies just above lies on them."""
+    gaps = np.diff(edges)
+    gaps = np.minimum(gaps[:-1], gaps[1:])
+    wide = np.isfinite(gaps)
+    inner = edges[1:-1]
+    slack = _N_LAST_PLACES * np.finfo(dtype).eps * np.abs(inner)
+    slack = np.maximum(slack, np.where(wide, _WIDTH_TOLERANCE * gaps, 0.0))
+    raised = edges.astype(np.float64)
+    raised[1:-1] += np.minimum(slack, gaps / 4)
+    return raised
+
+
+def _equal_widths(y, n_bins):
+    if n_bins < 1:
+        raise ValueError(f"bins must be at least 1; got {n_bins}.")
+    lower, upper = float(y.min()), float(y.max())
+    if lower == upper:
+        return np.array([-np.inf, np.inf])
+    return _checked_edges(np.linspace(lower, upper, n_bins + 1))
+
+
+def _multiples(y, width):
+    """Multiples of a width around targets: a bin is (k width, k width + width]."""
+    if isinstance(width, bool) or not isinstance(width, Real) or not 0 < width < np.inf:
+        raise ValueError(f"bin_width must be a positive number; got {width!r}.")
+    ends = np.array([y.min(), y.max()], dtype=np.float64) / width
+    slack = _N_LAST_PLACES * np.finfo(y.dtype).eps * np.abs(ends)
+    first, last = np.ceil(ends - np.minimum(_WIDTH_TOLERANCE + slack, 0.25))
+    if last - first >= _MAX_BINS:
+        raise ValueError(
+            f"bin_width={width!r} cuts the range of the targets into "
+            f"{last - first:.3g} bins; at most {_MAX_BINS} are allowed. "
+            "Set a larger bin_width."
+        )
+    return width * np.arange(first - 1, last + 1)
+
+
+def _checked_edges(edges):
+    edges = np.asarray(edges, dtype=np.float64)
+    if edges.size < 2 or not (edges[1:] > edges[:-1]).all():
+        raise ValueError(
+            "bins, when it is an array, must hold at least two edges in strictly "
+            f"increasing order; got {edges}. Sort them and drop repeated ones."
+        )
+    return edges
+
+
+def _expected(bins):
+    return (
+        "bins must be 'unique', a number of bins or a 1-d array of edges; "
+        f"got {bins!r}. For intervals of a given width, set bin_width."
+    )
