@@ -83,7 +83,7 @@ class AddAdjustment(BaseAdjustment):
     """HCA-add: the levels vote by the sum of their probabilities (Eq. 7)."""
 
     def log_probabilities(self, output, levels):
-        """Add the levels, and divide by their number to have a distribution."""
+        """Add the levels, and divide by their sum to have a distribution."""
         probs = [logits.softmax(dim=1) for logits in output.levels]
         scores = adjust_add(probs, parent_maps(levels))
         return (scores / scores.sum(dim=1, keepdim=True)).log()

@@ -310,7 +310,7 @@ def _check_edges(edges, name):
         )
     if not np.isfinite(edges).all():
         raise ValueError(
-            f"{name} needs finite edges; they contain NaN or infinity. Leave those out: "
+            f"{name} needs finite edges; they contain NaN or infinity. Drop those: "
             "the outer classes reach to infinity in any case."
         )
     if not (edges[:-1] < edges[1:]).all():

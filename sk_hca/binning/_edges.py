@@ -54,7 +54,7 @@ def distinct_targets(y, sample_weight=None):
     weight = check_weights(sample_weight, y)
     if not weight.all():
         y, weight = y[weight > 0], weight[weight > 0]
-    order = np.argsort(y, kind="stable")
+    order = np.argsort(y)
     y, weight = y[order], weight[order]
     starts = np.flatnonzero(np.append(True, y[1:] != y[:-1]))
     return y[starts].astype(np.float64), np.add.reduceat(weight, starts)

@@ -1,9 +1,9 @@
 """Group sorted distinct targets into classes of equal count or of equal error.
 
 A grouping is a list of *ends*: class ``k`` holds the distinct targets from
-``ends[k - 1]`` up to, not including, ``ends[k]``; the end of the last class is left out.
-Loops run over classes, never over targets: where a class ends is found by bisection of
-running totals.
+``ends[k - 1]`` up to, not including, ``ends[k]``; the end of the last class is left
+out.  Loops run over classes, never over targets: where a class ends is found by
+bisection of running totals.
 """
 
 from bisect import bisect_left, bisect_right
@@ -68,7 +68,7 @@ def uniform_error_ends(values, counts, n_bins):
 
     Greedy classes under a budget are the fewest possible, so that the budget can be
     bisected: over the bit patterns of positive floats, which are ordered like the
-    floats, so that any range of magnitudes takes about as many steps as a float has bits.
+    floats, so that any range of magnitudes takes about one step per bit of a float.
     """
     n_distinct = len(values)
     if n_distinct <= n_bins:

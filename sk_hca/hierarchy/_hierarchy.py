@@ -156,7 +156,8 @@ class HierarchicalBinner(TransformerMixin, BaseEstimator):
         self : object
             The fitted hierarchy.
         """
-        targets = self._check_column(X, reset=True)
+        targets = self._as_array(X, reset=True)
+        self.n_features_in_ = 1
         binner = make_binner(self.binner).fit(targets, sample_weight)
         self.edges_ = binner.edges_
         self.values_ = binner.values_
@@ -201,7 +202,7 @@ class HierarchicalBinner(TransformerMixin, BaseEstimator):
             Classes, coarse to fine.
         """
         check_is_fitted(self)
-        targets = self._check_column(X, reset=False)
+        targets = check_targets(self._as_array(X, reset=False))
         codes = np.empty((len(targets), len(self.levels_)), dtype=np.int64)
         codes[:, -1] = assign(targets, self.edges_)
         for h, parent in enumerate(self.parents_):
@@ -259,16 +260,12 @@ class HierarchicalBinner(TransformerMixin, BaseEstimator):
         names = [f"level_{h}" for h in range(1, len(self.levels_) + 1)]
         return np.array(names, dtype=object)
 
-    def _check_column(self, X, *, reset):
-        """Check that there is one column of targets."""
+    def _as_array(self, X, *, reset):
+        """Read an array, a list, a series or a frame; targets are not checked yet."""
         _check_feature_names(self, X, reset=reset)
-        column = check_array(
+        return check_array(
             X, dtype=(np.float64, np.float32), ensure_2d=False, ensure_all_finite=False
         )
-        column = check_targets(column, name="X")
-        if reset:
-            self.n_features_in_ = 1
-        return column
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

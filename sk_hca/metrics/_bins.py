@@ -8,6 +8,7 @@ into the same bin whichever way it was computed.
 
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +35,8 @@ class TargetBins:
         Borders of the intervals, strictly increasing.
     """
 
-    values: np.ndarray | None = None
-    edges: np.ndarray | None = None
+    values: Any = None
+    edges: Any = None
 
     @property
     def n_bins(self):
@@ -56,6 +57,11 @@ class TargetBins:
         """Number the bins that occur among targets: a code for each, from 0 on."""
         key = y if self.edges is None else self.find(y)
         return np.unique(key, return_inverse=True)[1].reshape(-1)
+
+
+def is_real(value):
+    """Whether a value is a number, and not a flag."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def make_bins(y, bins="unique", *, bin_width=None):
@@ -97,7 +103,7 @@ def make_bins(y, bins="unique", *, bin_width=None):
         if bins != "unique":
             raise ValueError(_expected(bins))
         return TargetBins(values=np.unique(y))
-    if isinstance(bins, Integral) and not isinstance(bins, bool):
+    if is_real(bins) and isinstance(bins, Integral):
         return TargetBins(edges=_equal_widths(y, int(bins)))
     if bins is None or np.ndim(bins) != 1:
         raise ValueError(_expected(bins))
@@ -178,7 +184,7 @@ def _equal_widths(y, n_bins):
 
 def _multiples(y, width):
     """Multiples of a width around targets: a bin is (k width, k width + width]."""
-    if isinstance(width, bool) or not isinstance(width, Real) or not 0 < width < np.inf:
+    if not is_real(width) or not 0 < width < np.inf:
         raise ValueError(f"bin_width must be a positive number; got {width!r}.")
     ends = np.array([y.min(), y.max()], dtype=np.float64) / width
     slack = _N_LAST_PLACES * np.finfo(y.dtype).eps * np.abs(ends)

@@ -5,12 +5,10 @@ In every metric a weight of 2 means that the sample counts twice, and 0 that it 
 there.  Maps (depth, local counts) are scored after ``ravel()``.
 """
 
-from numbers import Real
-
 import numpy as np
 
 from sk_hca.base import check_targets, check_weights
-from sk_hca.metrics._bins import bin_means, make_bins
+from sk_hca.metrics._bins import bin_means, is_real, make_bins
 
 
 def check_samples(y_true, y_pred, sample_weight=None):
@@ -184,7 +182,7 @@ def geometric_mean_error(y_true, y_pred, *, sample_weight=None, floor=0.0):
     >>> round(geometric_mean_error([0, 0, 0], [0, 2, 4], floor=1), 6)
     2.0
     """
-    if not isinstance(floor, Real) or not 0 <= floor < np.inf:
+    if not is_real(floor) or not 0 <= floor < np.inf:
         raise ValueError(f"floor must be a number that is not negative; got {floor!r}.")
     y_true, y_pred, weight = check_samples(y_true, y_pred, sample_weight)
     return _geometric_mean(np.maximum(np.abs(y_pred - y_true), floor), weight)
@@ -247,7 +245,7 @@ def delta_accuracy(y_true, y_pred, *, sample_weight=None, threshold=1.25):
     >>> delta_accuracy([1, 1, 1, 1], [1.2, 0.9, 2.0, -1.0])
     0.5
     """
-    if not isinstance(threshold, Real) or not threshold > 1:
+    if not is_real(threshold) or not threshold > 1:
         raise ValueError(f"threshold must be a number above 1; got {threshold!r}.")
     y_true, y_pred, weight = check_samples(y_true, y_pred, sample_weight)
     _check_positive(y_true, "delta_accuracy", "targets")

@@ -6,12 +6,11 @@ any callable.
 """
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from sk_hca.metrics._bins import distinct_counts
+from sk_hca.metrics._bins import distinct_counts, is_real
 from sk_hca.metrics._errors import check_samples
 
 
@@ -83,11 +82,12 @@ def relevance_function(y_train=None, *, points=None, whisker=1.5):
         raise ValueError("relevance_function takes either y_train or points.")
     if points is not None:
         return Relevance(_checked_points(points))
-    if not isinstance(whisker, Real) or not 0 <= whisker < np.inf:
+    if not is_real(whisker) or not 0 <= whisker < np.inf:
         raise ValueError(
             f"whisker must be a number that is not negative; got {whisker!r}."
         )
-    return Relevance(_box_plot_points(*distinct_counts(y_train), whisker))
+    values, counts = distinct_counts(y_train)
+    return Relevance(_box_plot_points(values, counts, whisker))
 
 
 def sera(

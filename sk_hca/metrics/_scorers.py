@@ -132,8 +132,8 @@ class ShotScorer:
             Negated error; nan if the shot has no samples.
         """
         groups = self._groups_for(estimator, y)
-        samples = check_samples(y, estimator.predict(X), sample_weight)
-        row = shot_measures(*samples, groups, self.shot, columns=[self.metric])
+        y, y_pred, weight = check_samples(y, estimator.predict(X), sample_weight)
+        row = shot_measures(y, y_pred, weight, groups, self.shot, [self.metric])
         if not row["n_samples"]:
             warn_of_empty([self.shot])
         return -row[self.metric]

@@ -8,12 +8,11 @@ warning, never a number that stands for nothing.
 import html
 import warnings
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
 from sk_hca.base import check_targets
-from sk_hca.metrics._bins import TargetBins, distinct_counts, make_bins
+from sk_hca.metrics._bins import TargetBins, distinct_counts, is_real, make_bins
 from sk_hca.metrics._errors import MEASURES, check_samples
 
 SHOTS = ("all", "many", "medium", "few")
@@ -134,7 +133,7 @@ def shot_groups(y_train, bins="unique", *, bin_width=None, many=100, few=20):
     >>> groups.shots_of([3.0, 1.0, 7.0])
     array(['few', 'many', 'few'], dtype='<U6')
     """
-    if not (isinstance(many, Real) and isinstance(few, Real) and 0 <= few <= many):
+    if not (is_real(many) and is_real(few) and 0 <= few <= many):
         raise ValueError(
             "many and few must be numbers of training samples with 0 <= few <= many; "
             f"got many={many!r} and few={few!r}."
@@ -286,9 +285,11 @@ def shot_report(
     >>> report["few", "mae"]
     1.0
     """
-    samples = check_samples(y_true, y_pred, sample_weight)
+    y_true, y_pred, weight = check_samples(y_true, y_pred, sample_weight)
     groups = shot_groups(y_train, bins, bin_width=bin_width, many=many, few=few)
-    cells = {shot: shot_measures(*samples, groups, shot) for shot in SHOTS}
+    cells = {
+        shot: shot_measures(y_true, y_pred, weight, groups, shot) for shot in SHOTS
+    }
     warn_of_empty([shot for shot in SHOTS if not cells[shot]["n_samples"]])
     return ShotReport(cells)
 
@@ -312,8 +313,8 @@ def warn_of_empty(shots):
     """Say which shots have no samples."""
     if shots:
         warnings.warn(
-            f"No target of y_true is {' or '.join(shots)}-shot, so that its errors are "
-            "nan; the shots follow from y_train, bins, many and few.",
+            f"No target of y_true is {' or '.join(shots)}-shot, so its errors are nan; "
+            "shots follow from y_train, bins, many and few.",
             UserWarning,
             stacklevel=3,
         )

@@ -246,7 +246,13 @@ class ShotErrorDisplay:
         # Above the axes the names of the shots hide neither line nor bar.
         bars = counts_ax.get_legend_handles_labels()
         ax.legend(
-            *bars, loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False
+            *bars,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=3,
+            handlelength=1,
+            columnspacing=1,
+            frameon=False,
         )
         self.figure_, self.ax_, self.counts_ax_ = ax.figure, ax, counts_ax
         return self
@@ -272,7 +278,7 @@ class ShotErrorDisplay:
             chosen = (self.shots == shot) & (self.counts > 0)
             if chosen.any():
                 lower, upper = self.intervals[chosen].T
-                options = {"color": color, "align": "edge", "label": f"{shot}-shot"}
+                options = {"color": color, "align": "edge", "label": shot}
                 ax.bar(lower, self.counts[chosen], upper - lower, **(options | bar_kw))
         for threshold in (self.many, self.few):
             ax.axhline(threshold, color="0.35", linewidth=0.8, linestyle=":")

@@ -71,7 +71,7 @@ def test_weights_become_double_and_keep_zeros():
 
 
 def test_weights_refuse_wrong_number():
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match=r"sample_weight\.shape == \(2,\)"):
         check_weights([1.0, 2.0], np.zeros(3))
 
 
