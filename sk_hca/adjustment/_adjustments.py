@@ -187,8 +187,8 @@ class Distillation(BaseAdjustment):
     epochs : float, default=0.2
         Length of the second stage, as a share of the first.
 
-    lr : float or None, default=None
-        Peak learning rate of the second stage; None takes that of the first.
+    lr : float, default=0.01
+        Peak learning rate of the second stage, which trains a small head only.
     """
 
     _parameter_constraints: dict = {
@@ -196,7 +196,7 @@ class Distillation(BaseAdjustment):
         "head": [StrOptions({"softplus", "linear"})],
         "supervision": [StrOptions({"levels", "targets"})],
         "epochs": [Interval(Real, 0, None, closed="neither")],
-        "lr": [Interval(Real, 0, None, closed="neither"), None],
+        "lr": [Interval(Real, 0, None, closed="neither")],
     }
 
     trains_student = True
@@ -208,7 +208,7 @@ class Distillation(BaseAdjustment):
         head="softplus",
         supervision="levels",
         epochs=0.2,
-        lr=None,
+        lr=0.01,
     ):
         self.alignment = alignment
         self.head = head

@@ -76,13 +76,13 @@ class MLPBackbone(BaseBackbone):
         """Make the network; images are flattened."""
         widths = [prod(shape), *self.hidden]
         if len(widths) == 1 or not all(
-            isinstance(width, Integral) and width > 0 for width in widths
+            isinstance(width, Integral) and int(width) > 0 for width in widths
         ):
             raise ValueError(
                 "hidden must name the width of one hidden layer at least, each a "
                 f"positive integer; got {self.hidden!r}."
             )
-        layers = [nn.Flatten()]
+        layers: list[nn.Module] = [nn.Flatten()]
         for n_in, n_out in pairwise(widths):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
             if self.dropout:

@@ -70,7 +70,7 @@ class BaseBinner(BaseEstimator):
         edges : array-like of shape (C + 1,)
             Strictly increasing; the outer ones reach to infinity.
         """
-        raise NotImplementedError(
+        raise TypeError(
             f"{type(self).__name__} must define make_edges(self, values, counts)."
         )
 

@@ -23,7 +23,7 @@ from sk_hca.targets import make_labels
 from sk_hca.training import ArrayDataset, train_stage
 
 
-class HCARegressor(LevelReader, BaseDeepRegressor):
+class HCARegressor(LevelReader):
     r"""Regress an imbalanced target by Hierarchical Classification Adjustment.
 
     The target line is cut into classes.  One fine classifier and a hierarchy of
@@ -65,7 +65,7 @@ class HCARegressor(LevelReader, BaseDeepRegressor):
         Whether the logits lean on a location head, minus the distance of the class to
         it, or are free as in the paper (None).
 
-    decoder : str or BaseDecoder, default="median"
+    decoder : str or BaseDecoder, default="mean"
         How a distribution becomes a number: ``"argmax"`` (the paper), ``"mean"`` (best
         for squared errors), ``"median"`` (best for absolute errors), or an object.
 
@@ -75,10 +75,10 @@ class HCARegressor(LevelReader, BaseDeepRegressor):
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser, or a class or factory that takes parameters and ``lr``.
 
-    lr : float, default=DEFAULT_LR
+    lr : float, default=3e-3
         Peak learning rate; it rises and falls once over the training.
 
-    max_epochs : int, default=DEFAULT_EPOCHS
+    max_epochs : int, default=100
         Passes over the training data.
 
     batch_size : int, default=256
@@ -178,7 +178,7 @@ class HCARegressor(LevelReader, BaseDeepRegressor):
         n_levels="auto",
         labels="histogram_gaussian",
         anchor="location",
-        decoder="median",
+        decoder="mean",
         detach_heads=False,
         optimizer="adamw",
         lr=3e-3,
@@ -346,7 +346,7 @@ class HCARegressor(LevelReader, BaseDeepRegressor):
         features = self._read(network.extractor, data, lambda features: features)
         settings = self._settings(
             device,
-            lr=distillation.lr or self.lr,
+            lr=distillation.lr,
             max_epochs=max(1, round(distillation.epochs * self.max_epochs)),
         )
         with seeded(seed, device):

@@ -7,15 +7,24 @@ from sklearn.utils.metaestimators import available_if
 from sk_hca.adjustment import make_adjustment
 from sk_hca.backbones import Network
 from sk_hca.base import LevelClasses
+from sk_hca.estimators._base import BaseDeepRegressor
+from sk_hca.hierarchy import HierarchicalBinner
 from sk_hca.prediction import make_decoder
+from sk_hca.training import StageNet
 
 
-class LevelReader:
+class LevelReader(BaseDeepRegressor):
     """Read the levels of a fitted estimator, batch by batch.
 
     Mode and decoder are looked up at every call, so that both can be changed after a
     fit.
     """
+
+    # What a fitted subclass holds.
+    mode: object
+    decoder: object
+    hierarchy_: HierarchicalBinner
+    student_net_: StageNet | None
 
     def predict(self, X):
         """Predict targets.

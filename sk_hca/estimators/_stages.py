@@ -182,8 +182,7 @@ def student_stage(heads, n_features, distillation, levels, labels):
     criterion : nn.Module
     """
     student = Student(heads, n_features, hidden=distillation.head == "softplus")
+    student.to(heads.weight.dtype)
     if distillation.supervision == "targets":
-        criterion = StudentCriterion(labels, levels[-1])
-    else:
-        criterion = DistillationCriterion(levels, distillation.alignment)
-    return student.to(heads.weight.dtype), criterion
+        return student, StudentCriterion(labels, levels[-1])
+    return student, DistillationCriterion(levels, distillation.alignment)

@@ -1,8 +1,14 @@
 """Losses of a plain regression, target by target."""
 
+from collections.abc import Callable
+
 from torch.nn.functional import huber_loss, l1_loss, mse_loss
 
-REGRESSION_LOSSES = {"absolute": l1_loss, "huber": huber_loss, "squared": mse_loss}
+REGRESSION_LOSSES: dict[str, Callable] = {
+    "absolute": l1_loss,
+    "huber": huber_loss,
+    "squared": mse_loss,
+}
 
 
 def regression_map(pred, target, loss):

@@ -153,7 +153,7 @@ def test_user_binner_needs_only_make_edges():
 
 
 def test_base_binner_asks_for_make_edges():
-    with pytest.raises(NotImplementedError, match="must define make_edges"):
+    with pytest.raises(TypeError, match="must define make_edges"):
         BaseBinner().fit([0.0, 1.0])
 
 
