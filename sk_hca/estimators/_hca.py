@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 from sk_hca.adjustment import make_adjustment
 from sk_hca.backbones import Network
 from sk_hca.estimators._base import (
-    BaseDeepRegressor,
     draw_seed,
     keeping_the_model,
     measure_targets,
@@ -161,7 +160,7 @@ class HCARegressor(LevelReader):
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepRegressor._parameter_constraints,
+        **LevelReader._parameter_constraints,
         "merging": [StrOptions({"equal_number", "equal_length", "same", "recursive"})],
         "n_levels": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "anchor": [StrOptions({"location"}), None],
