@@ -6,7 +6,7 @@ Coarse classifiers help where the fine one is starved
 Abalones are aged by the rings of their shell.  Most have 7 to 12; the old ones, with 20
 or more, are a handful.  One training of hierarchical classifiers on this real table is
 read in four ways: by the fine classifier alone, and adjusted by the coarse ones.  The
-adjusted answers err less in the rare range, and no more in the common one.
+adjusted answers err less in the rare range, and no more over all samples.
 """
 
 # %%
@@ -81,14 +81,13 @@ for name, y_pred in predictions.items():
 # %%
 # Side by side
 # ------------
-print(f"\n{'':22}  MAE: all    many  medium     few   bMAE: all     few")
+columns = ("MAE all", "many", "medium", "few", "bMAE all", "few")
+print(f"\n{'':22}" + "".join(f"{column:>10}" for column in columns))
 for name, y_pred in predictions.items():
     report = shot_report(y_test, y_pred, y_train)
-    mae = "".join(
-        f"{report[row, 'mae']:8.3f}" for row in ("all", "many", "medium", "few")
-    )
-    bmae = "".join(f"{report[row, 'bmae']:8.3f}" for row in ("all", "few"))
-    print(f"{name:22}  {mae}   {bmae}")
+    errors = [report[row, "mae"] for row in ("all", "many", "medium", "few")]
+    balanced = [report[row, "bmae"] for row in ("all", "few")]
+    print(f"{name:22}" + "".join(f"{error:10.3f}" for error in errors + balanced))
 
 # %%
 # Error along the target line
