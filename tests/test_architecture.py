@@ -21,7 +21,6 @@ FLOORS = {
     "training": 2,
     "hierarchy": 3,
     "prediction": 3,
-    "regularizers": 3,
     "datasets": 3,
     "targets": 4,
     "adjustment": 4,

@@ -4,6 +4,7 @@ A network receives numbers as the user keeps them: bytes, or float64 columns wit
 offset.  They are standardised in that type, and only then cast to the network's.
 """
 
+import numpy as np
 import torch
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -42,10 +43,18 @@ class Inputs(nn.Module):
         self : Inputs
         """
         scaler = StandardScaler()
-        for X, weight in batches:
-            rows = X.movedim(1, -1).reshape(-1, X.shape[1])
-            repeated = weight.repeat_interleave(len(rows) // len(weight))
-            scaler.partial_fit(rows.double().numpy(), sample_weight=repeated.numpy())
+        with np.errstate(over="ignore", invalid="ignore"):
+            for X, weight in batches:
+                rows = X.movedim(1, -1).reshape(-1, X.shape[1]).double().numpy()
+                repeated = weight.repeat_interleave(len(rows) // len(weight))
+                scaler.partial_fit(rows, sample_weight=repeated.numpy())
+        is_finite = np.isfinite(scaler.mean_) & np.isfinite(scaler.scale_)
+        if not is_finite.all():
+            raise ValueError(
+                f"Feature {is_finite.argmin()} of X is too large to be standardised: "
+                "its squares overflow. Divide it by its largest magnitude, or take "
+                "its logarithm."
+            )
         self.center = torch.from_numpy(scaler.mean_)
         self.scale = torch.from_numpy(scaler.scale_)
         return self
@@ -58,6 +67,9 @@ class Inputs(nn.Module):
         if not X.is_floating_point():
             X = X.to(self.dtype)
         shape = (1, -1, *(1,) * (X.ndim - 2))
-        centered = X - self.center.to(X.dtype).view(shape)
-        scaled = centered / self.scale.to(X.dtype).view(shape)
+        # What a narrow type cannot hold becomes the nearest number that it can.
+        limits = torch.finfo(X.dtype)
+        center = self.center.clamp(limits.min, limits.max).to(X.dtype).view(shape)
+        scale = self.scale.clamp(limits.tiny, limits.max).to(X.dtype).view(shape)
+        scaled = (X - center) / scale
         return scaled.clamp(-self.limit, self.limit).to(self.dtype)

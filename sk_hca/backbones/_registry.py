@@ -108,7 +108,7 @@ def feature_shape(extractor, X, tail):
             "The backbone must return one tensor of features; it returned a "
             f"{type(features).__name__}."
         )
-    if features.ndim < 2 or len(features) != len(X):
+    if features.ndim < 2 or len(features) != len(X) or features.shape[1] == 0:
         raise ValueError(
             "The backbone must return features of shape (n, d) or (n, d, *S); for "
             f"{len(X)} inputs it returned shape {tuple(features.shape)}."

@@ -50,12 +50,43 @@ def resolve(name, value, aliases, base):
             caller_name=type(recipe).__name__,
         )
         return recipe
-    known = ", ".join(repr(alias) for alias in aliases)
-    message = (
-        f"{name} must be one of {known} or a {base.__name__} object; got {value!r}."
-    )
+    if isinstance(value, type) and issubclass(value, base):
+        raise ValueError(
+            f"{name} must be an alias or a {base.__name__} object; got the class "
+            f"{value.__name__}. Give an object: {value.__name__}()."
+        )
+    raise ValueError(unknown_alias(name, value, aliases, f"a {base.__name__} object"))
+
+
+def check_alias(name, value, aliases):
+    """Refuse a name that is not in a table of aliases.
+
+    Parameters
+    ----------
+    name : str
+        Parameter that the user set, for the message.
+
+    value : str
+        What the user gave.
+
+    aliases : dict or set of str
+        Every known alias.
+
+    Raises
+    ------
+    ValueError
+        If `value` is not known; the message lists what is, and the nearest.
+    """
+    if not (isinstance(value, str) and value in aliases):
+        raise ValueError(unknown_alias(name, value, aliases))
+
+
+def unknown_alias(name, value, aliases, otherwise=None):
+    """Say what a parameter may be, and which alias is nearest to what came."""
+    expected = ", ".join(repr(alias) for alias in aliases)
+    if otherwise is not None:
+        expected += f" or {otherwise}"
+    message = f"{name} must be one of {expected}; got {value!r}."
     if isinstance(value, str) and (near := get_close_matches(value, aliases, n=1)):
         message += f" Did you mean {near[0]!r}?"
-    elif isinstance(value, type) and issubclass(value, base):
-        message += f" Give an object: {value.__name__}()."
-    raise ValueError(message)
+    return message

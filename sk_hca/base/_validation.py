@@ -72,7 +72,7 @@ def check_weights(sample_weight, y):
         If a weight is negative or not finite, all are zero, or their number is wrong.
     """
     # Before scikit-learn looks: whether it accepts zeros depends on its version.
-    if sample_weight is not None and not np.any(sample_weight):
+    if sample_weight is not None and not np.any(np.asarray(sample_weight)):
         raise ValueError(
             "sample_weight must have at least one positive entry; all are zero, "
             "so there is nothing to learn from."

@@ -21,7 +21,6 @@ from sk_hca.backbones import Inputs, feature_shape, make_backbone
 from sk_hca.base import check_weights
 from sk_hca.binning import distinct_targets
 from sk_hca.training import (
-    OPTIMIZERS,
     ArrayDataset,
     ItemDataset,
     StageSettings,
@@ -46,7 +45,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
+        "optimizer": [str, callable],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -84,6 +83,11 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
             counts = data.weight.reshape(len(data), -1).sum(axis=1)
         if not counts.all():
             data = data.subset(np.flatnonzero(counts))
+        if reset and len(data) < 2:
+            raise ValueError(
+                "At least 2 samples of positive weight are needed to learn from; got "
+                f"{len(data)}. Check sample_weight, and y for maps without any target."
+            )
         if reset:
             self._input_shape = shape_of_input(X)
         return data
@@ -195,9 +199,22 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         return data.subset(train), data.subset(valid)
 
     def _resolve_device(self):
-        if self.device != "auto":
-            return self.device
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        has_cuda = torch.cuda.is_available()
+        if self.device == "auto":
+            return "cuda" if has_cuda else "cpu"
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(
+                "device must be 'auto' or a device of torch, such as 'cpu', 'cuda' or "
+                f"'cuda:1'; got {self.device!r}."
+            ) from error
+        if device.type == "cuda" and not has_cuda:
+            raise ValueError(
+                f"device={self.device!r} needs a CUDA device, but torch finds none. "
+                "Use device='auto', which takes one where there is one."
+            )
+        return self.device
 
     def _resolve_precision(self, data, device):
         if self.precision != "auto":
@@ -283,10 +300,18 @@ def seeded(seed, device):
 
 
 def measure_targets(data):
-    """Return mean and standard deviation of the training targets."""
+    """Return mean and standard deviation of the training targets.
+
+    Targets that do not vary are given a standard deviation of 1.
+    """
     y, weight = data.targets()
+    # In a unit of the order of the targets, so that no square leaves the range of
+    # floats; a power of two, so that nothing is rounded.
+    unit = np.ldexp(1.0, np.frexp(np.abs(y).max())[1] - 1)
+    y = y / unit
     center = np.average(y, weights=weight)
-    return center, np.sqrt(np.average((y - center) ** 2, weights=weight))
+    spread = np.sqrt(np.average((y - center) ** 2, weights=weight))
+    return center * unit, spread * unit or 1.0
 
 
 def weighted_targets(y, sample_weight):

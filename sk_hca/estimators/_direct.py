@@ -1,9 +1,9 @@
 """Plain regression with the same backbones and training: what HCA is up against."""
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
 
 from sk_hca.backbones import LocationHead, Network
+from sk_hca.base import check_alias
 from sk_hca.estimators._base import (
     BaseDeepRegressor,
     draw_seed,
@@ -64,7 +64,7 @@ device, precision, net_params, random_state, verbose
 
     _parameter_constraints: dict = {
         **BaseDeepRegressor._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [str],
     }
 
     def __init__(
@@ -120,6 +120,7 @@ device, precision, net_params, random_state, verbose
         self : DirectRegressor
         """
         with keeping_the_model(self):
+            check_alias("loss", self.loss, REGRESSION_LOSSES)
             data = self._check_training_data(X, y, sample_weight)
             self._train(data, draw_seed(self.random_state))
         return self
@@ -138,6 +139,7 @@ device, precision, net_params, random_state, verbose
         self : DirectRegressor
         """
         with keeping_the_model(self):
+            check_alias("loss", self.loss, REGRESSION_LOSSES)
             starts = not hasattr(self, "net_")
             data = self._check_training_data(X, y, sample_weight, reset=starts)
             self._train_once(data, draw_seed(self.random_state))

@@ -161,7 +161,6 @@ class HCARegressor(LevelReader):
 
     _parameter_constraints: dict = {
         **LevelReader._parameter_constraints,
-        "merging": [StrOptions({"equal_number", "equal_length", "same", "recursive"})],
         "n_levels": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "anchor": [StrOptions({"location"}), None],
         "detach_heads": ["boolean"],

@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
-from sk_hca.base import check_targets
+from sk_hca.base import check_alias, check_targets
 from sk_hca.binning import assign, make_binner
 from sk_hca.hierarchy._merging import STRATEGIES, merge_classes
 
@@ -127,7 +127,6 @@ class HierarchicalBinner(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "binner": "no_validation",
-        "merging": [StrOptions(set(STRATEGIES))],
         "n_levels": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
 
@@ -156,6 +155,7 @@ class HierarchicalBinner(TransformerMixin, BaseEstimator):
         self : object
             The fitted hierarchy.
         """
+        check_alias("merging", self.merging, STRATEGIES)
         targets = self._as_array(X, reset=True)
         self.n_features_in_ = 1
         binner = make_binner(self.binner).fit(targets, sample_weight)

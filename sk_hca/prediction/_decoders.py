@@ -32,7 +32,9 @@ def decode_argmax(log_p, values):
     >>> decode_argmax(p.log(), torch.tensor([0.0, 1.0, 5.0]))
     tensor([1.])
     """
-    return values[log_p.argmax(dim=1)]
+    highest, index = log_p.max(dim=1)
+    # A NaN would win every comparison: it must not turn into a class.
+    return torch.where(highest.isnan(), torch.nan, values[index])
 
 
 def decode_mean(log_p, values):

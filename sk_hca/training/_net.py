@@ -43,6 +43,17 @@ class Given:
         return {"module": None}
 
 
+def check_callbacks(callbacks):
+    """Refuse what skorch cannot call, since it would fail without a word about it."""
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        if not hasattr(callback, "on_train_begin"):
+            raise ValueError(
+                "callbacks must hold skorch callbacks, or (name, callback) pairs; got "
+                f"{item!r}."
+            )
+
+
 def make_net(module, criterion, train, settings, valid=None):
     """Wire one stage of training.
 
@@ -80,6 +91,7 @@ def make_net(module, criterion, train, settings, valid=None):
         "verbose": settings.verbose,
         **(settings.net_params or {}),
     }
+    check_callbacks(settings.callbacks)
     n_steps = params["max_epochs"] * len(batches(train, params["batch_size"]))
     callbacks = [("finite_loss", FiniteLoss())]
     if settings.anneals and n_steps > 1:

@@ -1,9 +1,11 @@
 """One stage of gradient descent, and reading a network batch by batch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from sk_hca.base import check_alias
 from sk_hca.training._batches import batches
 from sk_hca.training._net import OPTIMIZERS, make_net
 
@@ -42,7 +44,7 @@ class StageSettings:
         0 is silent, 1 prints a line per epoch, 2 shows a progress bar too.
     """
 
-    optimizer: object
+    optimizer: str | Callable
     lr: float
     max_epochs: int
     batch_size: int
@@ -55,9 +57,10 @@ class StageSettings:
 
     def make_optimizer(self):
         """Return the optimiser's class."""
-        if isinstance(self.optimizer, str):
-            return OPTIMIZERS[self.optimizer]
-        return self.optimizer
+        if not isinstance(self.optimizer, str):
+            return self.optimizer
+        check_alias("optimizer", self.optimizer, OPTIMIZERS)
+        return OPTIMIZERS[self.optimizer]
 
 
 def train_stage(module, criterion, train, settings, valid=None):
@@ -85,7 +88,9 @@ def train_stage(module, criterion, train, settings, valid=None):
     net : StageNet
         Fitted; its ``module_`` is `module`.
     """
-    return make_net(module, criterion, train, settings, valid).fit(train, y=None)
+    net = make_net(module, criterion, train, settings, valid).fit(train, y=None)
+    # The validation data hold the user's table: a fitted net, and its pickle, do not.
+    return net.set_params(train_split=None)
 
 
 def continue_stage(net, train, lr):

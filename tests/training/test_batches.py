@@ -141,7 +141,9 @@ def test_read_only_file_is_read_without_warning(tmp_path, shuffle):
 
 
 @pytest.mark.parametrize(
-    "view", [lambda X: X[::2], lambda X: X[::-1], np.asfortranarray], ids=str
+    "view",
+    [lambda X: X[::2], lambda X: X[::-1], np.asfortranarray],
+    ids=["every second row", "backwards", "by column"],
 )
 def test_strided_arrays_are_read(view):
     X = view(np.arange(24.0).reshape(12, 2))
