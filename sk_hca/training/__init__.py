@@ -1,7 +1,6 @@
 """Training: batches, one stage of gradient descent, and what watches over it."""
 
 from sk_hca.training._batches import (
-    ArrayBatches,
     ArrayDataset,
     ItemDataset,
     TargetDataset,
@@ -19,7 +18,6 @@ from sk_hca.training._stages import (
 
 __all__ = [
     "OPTIMIZERS",
-    "ArrayBatches",
     "ArrayDataset",
     "FiniteLoss",
     "ItemDataset",

@@ -4,6 +4,8 @@ Arrays in memory (or memory-mapped) are cut a whole batch at a time, which costs
 fraction of collating samples one by one.  A batch is ``(X, (y, weight))``.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -70,13 +72,13 @@ class ItemDataset(TargetDataset):
         return as_input(self.X[i]), (self.y[i], self.weight[i])
 
 
-class ArrayBatches:
-    """Iterate over an :class:`ArrayDataset`, a whole batch at a time.
+class BatchOrder:
+    """Say which samples make each batch of a pass.
 
     Parameters
     ----------
-    dataset : ArrayDataset
-        What to iterate over.
+    n_samples : int
+        Samples in all.
 
     batch_size : int
         Samples in a batch.  A last batch of a single sample joins the one before it,
@@ -86,49 +88,58 @@ class ArrayBatches:
         Whether to draw a new order for every pass, from torch's generator.
     """
 
-    def __init__(self, dataset, batch_size, shuffle=False):
-        self.dataset = dataset
-        self.batch_size = batch_size
+    def __init__(self, n_samples, batch_size, shuffle=False):
+        starts = list(range(0, n_samples, batch_size))
+        if len(starts) > 1 and batch_size > 1 and n_samples - starts[-1] == 1:
+            starts.pop()
+        self.borders = [*starts, n_samples]
         self.shuffle = shuffle
 
     def __len__(self):
-        return len(batch_starts(len(self.dataset), self.batch_size))
+        return len(self.borders) - 1
 
     def __iter__(self):
-        n = len(self.dataset)
-        starts = batch_starts(n, self.batch_size)
-        order = torch.randperm(n).numpy() if self.shuffle else None
-        for start, stop in zip(starts, [*starts[1:], n], strict=True):
-            part = slice(start, stop)
-            yield self.dataset[part if order is None else order[part]]
+        """Yield a range of positions, or an array of them when shuffled."""
+        n_samples = self.borders[-1]
+        positions = (
+            torch.randperm(n_samples).numpy() if self.shuffle else range(n_samples)
+        )
+        for start, stop in pairwise(self.borders):
+            yield positions[start:stop]
 
 
-def batch_starts(n, batch_size):
-    """Return where the batches of `n` samples begin; none holds a single sample.
+class ArrayBatches:
+    """Iterate over an :class:`ArrayDataset`, a whole batch at a time.
 
-    Examples
-    --------
-    >>> batch_starts(9, 4)
-    [0, 4]
+    Parameters
+    ----------
+    dataset : ArrayDataset
+        What to iterate over.
+
+    order : BatchOrder
+        Which samples make each batch.
     """
-    starts = list(range(0, n, batch_size))
-    if len(starts) > 1 and n - starts[-1] == 1:
-        starts.pop()
-    return starts
 
+    def __init__(self, dataset, order):
+        self.dataset = dataset
+        self.order = order
 
-def item_batches(dataset, batch_size, shuffle=False):
-    """Iterate over an :class:`ItemDataset` with torch's loader."""
-    lonely = shuffle and len(dataset) > batch_size and len(dataset) % batch_size == 1
-    return DataLoader(
-        dataset, batch_size=batch_size, shuffle=shuffle, drop_last=bool(lonely)
-    )
+    def __len__(self):
+        return len(self.order)
+
+    def __iter__(self):
+        for part in self.order:
+            in_order = isinstance(part, range)
+            yield self.dataset[slice(part.start, part.stop) if in_order else part]
 
 
 def batches(dataset, batch_size, shuffle=False):
-    """Iterate over any dataset of this room."""
-    kind = ArrayBatches if isinstance(dataset, ArrayDataset) else item_batches
-    return kind(dataset, batch_size=batch_size, shuffle=shuffle)
+    """Iterate over any dataset of this room, in batches ``(X, (y, weight))``."""
+    order = BatchOrder(len(dataset), batch_size, shuffle)
+    if isinstance(dataset, ArrayDataset):
+        return ArrayBatches(dataset, order)
+    # A loader draws a seed for its workers: not from torch's own generator.
+    return DataLoader(dataset, batch_sampler=order, generator=torch.Generator())
 
 
 def as_tensor(array):

@@ -232,7 +232,10 @@ def test_transform_refuses_what_is_no_column_of_targets(column):
     ("parameters", "message"),
     [
         ({"binner": "quantiles"}, "binner must be one of .* Did you mean 'quantile'"),
-        ({"merging": "number"}, "merging must be one of .* Did you mean 'equal_number'"),
+        (
+            {"merging": "number"},
+            "merging must be one of .* mean 'equal_number'",
+        ),
         ({"n_levels": 0}, "'n_levels' parameter of HierarchicalBinner"),
     ],
 )

@@ -1,0 +1,77 @@
+"""Every configuration keeps scikit-learn's contract, without an expected failure."""
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sk_hca import DirectRegressor, HCARegressor
+from sk_hca.adjustment import ADJUSTMENTS
+from sk_hca.binning import CustomBinner
+from sk_hca.losses import REGRESSION_LOSSES
+from sk_hca.prediction import DECODERS
+
+# On the CPU, where a small table is trained in float64: the checks compare predictions
+# to 1e-7.
+SHORT = {"max_epochs": 2, "lr": 0.01, "device": "cpu"}
+PAPER = {"anchor": None, "labels": "one_hot", "decoder": "argmax", "binner": "linear"}
+
+# Checks that ask for what a training gives: that the model learns at all, and that
+# weights are repetitions all the way.
+LONGER = {
+    "check_regressors_train",
+    "check_sample_weight_equivalence_on_dense_data",
+}
+
+
+def configurations():
+    default = HCARegressor().get_params()
+    modes = [mode for mode in ADJUSTMENTS if mode != default["mode"]]
+    decoders = [decoder for decoder in DECODERS if decoder != default["decoder"]]
+    return [
+        HCARegressor(**SHORT),
+        *(HCARegressor(mode=mode, **SHORT) for mode in modes),
+        *(HCARegressor(decoder=decoder, **SHORT) for decoder in decoders),
+        HCARegressor(n_levels=1, **SHORT),
+        HCARegressor(**PAPER, **SHORT),
+        *(DirectRegressor(loss=loss, **SHORT) for loss in REGRESSION_LOSSES),
+    ]
+
+
+@parametrize_with_checks(configurations())
+@pytest.mark.filterwarnings("ignore")  # The checks provoke warnings on purpose.
+def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
+    if check.func.__name__ in LONGER:
+        estimator.set_params(max_epochs=15)
+    check(estimator)
+
+
+def test_class_probabilities_are_missing_where_every_class_holds_one_sample():
+    """No regressor has them on the data of the checks, so says scikit-learn's law."""
+    y = np.arange(6.0)
+    X = y[:, None]
+    model = HCARegressor(binner="quantile", **SHORT)
+    assert hasattr(model, "predict_proba")
+    model.fit(X, y)
+    assert model.n_classes_ == 6
+    assert not hasattr(model, "predict_proba")
+    with pytest.raises(AttributeError, match="has no attribute 'predict_proba'") as got:
+        model.predict_proba(X)
+    assert "each of the 6 classes holds just one. Use fewer classes" in str(
+        got.value.__cause__
+    )
+
+
+@pytest.mark.parametrize(
+    ("binner", "y"),
+    [
+        ("quantile", [0.0, 1.0, 2.0, 3.0, 4.0, 4.0]),
+        (CustomBinner([0.0, 2.0, 4.0, 6.0]), np.arange(6.0)),
+    ],
+    ids=["repeated target", "wide classes"],
+)
+def test_class_probabilities_are_there_where_a_class_holds_two_samples(binner, y):
+    X = np.arange(6.0)[:, None]
+    model = HCARegressor(binner=binner, **SHORT).fit(X, y)
+    proba = model.predict_proba(X)
+    assert proba.shape == (6, model.n_classes_)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0)
