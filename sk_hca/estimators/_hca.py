@@ -101,8 +101,9 @@ class HCARegressor(LevelReader):
         rows on the CPU, and float32 otherwise.
 
     net_params : dict or None, default=None
-        Any parameter of a skorch net, as the last word:
-        ``{"optimizer__weight_decay": 0.1, "callbacks__schedule": None}``.
+        Any parameter of a skorch net, as the last word on both stages:
+        ``{"optimizer__weight_decay": 0.1, "callbacks__schedule": None}``.  Stage two
+        keeps its own ``lr`` and ``max_epochs``.
 
     random_state : int, RandomState or None, default=None
         Makes results repeatable; the global seeds are left alone.
@@ -342,10 +343,13 @@ class HCARegressor(LevelReader):
         """Train the student on features that are computed once (stage two)."""
         network, device = self.net_.module_, self.net_.device
         features = self._read(network.extractor, data, lambda features: features)
+        own = {"lr", "max_epochs"}  # the recipe's own
+        shared = {k: v for k, v in (self.net_params or {}).items() if k not in own}
         settings = self._settings(
             device,
             lr=distillation.lr,
             max_epochs=max(1, round(distillation.epochs * self.max_epochs)),
+            net_params=shared,
         )
         with seeded(seed, device):
             student, criterion = student_stage(

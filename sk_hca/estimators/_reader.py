@@ -12,6 +12,9 @@ from sk_hca.hierarchy import HierarchicalBinner
 from sk_hca.prediction import make_decoder
 from sk_hca.training import StageNet
 
+# Fewer samples than this are few-shot.
+FEW = 20
+
 
 class LevelReader(BaseDeepRegressor):
     """Read the levels of a fitted estimator, batch by batch.
@@ -44,24 +47,24 @@ class LevelReader(BaseDeepRegressor):
             X, lambda mode, output, levels: mode.decode(output, levels, decoder)
         )
 
-    def _has_shared_classes(self):
-        """Tell whether a class holds two training samples, once fitted."""
+    def _has_seen_enough(self):
+        """Tell whether the training data as a whole are more than few-shot."""
         if not hasattr(self, "net_"):
             return True
-        n_classes = np.count_nonzero(self.hierarchy_.counts_)
-        if self.target_counts_[1].sum() > n_classes:
+        n_samples = max(self.target_counts_[1].sum(), self.hierarchy_.counts_.sum())
+        if n_samples >= FEW:
             return True
         raise AttributeError(
-            "predict_proba needs classes that stand for more than one sample, but each "
-            f"of the {n_classes} classes holds just one. Use fewer classes (n_bins)."
+            f"predict_proba needs {FEW} training samples at least to speak of "
+            f"probabilities; this model was fitted on {n_samples:g}. Use predict."
         )
 
-    @available_if(_has_shared_classes)
+    @available_if(_has_seen_enough)
     def predict_proba(self, X):
         """Predict how probable every finest class is.
 
-        Missing from a model in which every class holds a single training sample: it
-        has no classes to speak of.
+        Missing from a model fitted on fewer than 20 samples, which is few-shot as a
+        whole: scikit-learn's rules know no probabilities of regressors.
 
         Parameters
         ----------

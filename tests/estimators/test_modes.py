@@ -220,14 +220,6 @@ def test_argmax_is_the_value_of_the_most_probable_class(fitted, mode):
     np.testing.assert_array_equal(model.predict(X), model.hierarchy_.values_[index])
 
 
-def test_probabilities_are_missing_where_every_class_is_one_sample():
-    X, y = make_table()
-    model = make_model(binner="uniform_error", max_epochs=1).fit(X, y)
-    assert model.n_classes_ == N_SAMPLES
-    assert not hasattr(model, "predict_proba")
-    assert hasattr(make_model(), "predict_proba")
-
-
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_levels_answer_alone_coarse_to_fine(fitted, decoder):
     X, _ = make_table()

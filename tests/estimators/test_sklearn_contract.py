@@ -6,7 +6,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.adjustment import ADJUSTMENTS
-from sk_hca.binning import CustomBinner
 from sk_hca.losses import REGRESSION_LOSSES
 from sk_hca.prediction import DECODERS
 
@@ -45,33 +44,23 @@ def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-def test_class_probabilities_are_missing_where_every_class_holds_one_sample():
+def test_class_probabilities_are_missing_from_few_shot_models():
     """No regressor has them on the data of the checks, so says scikit-learn's law."""
-    y = np.arange(6.0)
+    y = np.arange(19.0)
     X = y[:, None]
-    model = HCARegressor(binner="quantile", **SHORT)
+    model = HCARegressor(**SHORT)
     assert hasattr(model, "predict_proba")
     model.fit(X, y)
-    assert model.n_classes_ == 6
     assert not hasattr(model, "predict_proba")
     with pytest.raises(AttributeError, match="has no attribute 'predict_proba'") as got:
         model.predict_proba(X)
-    assert "each of the 6 classes holds just one. Use fewer classes" in str(
-        got.value.__cause__
-    )
+    assert "this model was fitted on 19. Use predict." in str(got.value.__cause__)
 
 
-@pytest.mark.parametrize(
-    ("binner", "y"),
-    [
-        ("quantile", [0.0, 1.0, 2.0, 3.0, 4.0, 4.0]),
-        (CustomBinner([0.0, 2.0, 4.0, 6.0]), np.arange(6.0)),
-    ],
-    ids=["repeated target", "wide classes"],
-)
-def test_class_probabilities_are_there_where_a_class_holds_two_samples(binner, y):
-    X = np.arange(6.0)[:, None]
-    model = HCARegressor(binner=binner, **SHORT).fit(X, y)
-    proba = model.predict_proba(X)
-    assert proba.shape == (6, model.n_classes_)
+@pytest.mark.parametrize("weights", [None, np.repeat([1.0, 2.0], [18, 1])])
+def test_class_probabilities_count_a_weight_as_repetitions(weights):
+    y = np.arange(20.0 if weights is None else 19.0)
+    model = HCARegressor(**SHORT).fit(y[:, None], y, sample_weight=weights)
+    proba = model.predict_proba(y[:, None])
+    assert proba.shape == (len(y), model.n_classes_)
     np.testing.assert_allclose(proba.sum(axis=1), 1.0)

@@ -527,3 +527,13 @@ def test_result_does_not_depend_on_global_seeds(kind):
     with torch.random.fork_rng():
         torch.manual_seed(99)
         np.testing.assert_array_equal(make_model(kind).fit(X, y).predict(X), expected)
+
+
+def test_stage_two_keeps_its_own_length_and_rate_beside_net_params():
+    X, y = make_table()
+    model = make_model(
+        mode="distill", max_epochs=10, net_params={"max_epochs": 4, "lr": 0.5}
+    ).fit(X, y)
+    assert len(model.net_.history) == 4
+    assert len(model.student_net_.history) == 2
+    assert model.student_net_.lr == 0.01
