@@ -255,8 +255,9 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         return StageSettings(**(settings | changes))
 
     def _reading_size(self):
-        """Return the batch size that is read at once, without gradients."""
-        return max(self.batch_size, 1024)
+        """Return how many samples are read at once; rows of a table take little room."""
+        is_table = len(self._input_shape) == 1
+        return max(self.batch_size, 1024) if is_table else self.batch_size
 
     def _read(self, module, data, answer):
         """Run a network over data, keep what `answer` makes of it, and check it."""
@@ -293,8 +294,8 @@ def draw_seed(random_state):
 @contextmanager
 def seeded(seed, device):
     """Seed torch inside, and give its generators back as they were."""
-    devices = [torch.cuda.current_device()] if device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=devices):
+    n_devices = torch.cuda.device_count() if device.startswith("cuda") else 0
+    with torch.random.fork_rng(devices=range(n_devices)):
         torch.manual_seed(seed)
         yield
 
