@@ -255,7 +255,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         return StageSettings(**(settings | changes))
 
     def _reading_size(self):
-        """Return how many samples are read at once; rows of a table take little room."""
+        """Return how many samples are read at once: more table rows than images."""
         is_table = len(self._input_shape) == 1
         return max(self.batch_size, 1024) if is_table else self.batch_size
 
