@@ -170,7 +170,7 @@ class Student(nn.Module):
 
     def __init__(self, heads, n_features, hidden):
         super().__init__()
-        self.heads = copy.deepcopy(heads).requires_grad_(False)
+        self.heads = copy.deepcopy(heads).requires_grad_(False).eval()
         n_classes = heads.n_outputs[-1]
         if hidden:
             width = max(1, n_features // 4)

@@ -36,18 +36,23 @@ class Inputs(nn.Module):
         Parameters
         ----------
         batches : iterable of (X, weight)
-            Tensors of shapes (N, d, *S) and (N,).
+            Tensors of shapes (N, d, *S) and (N, *S); None weighs all alike.
 
         Returns
         -------
         self : Inputs
         """
-        scaler = StandardScaler()
+        scaler, dtype, n_axes = StandardScaler(), self.dtype, 2
         with np.errstate(over="ignore", invalid="ignore"):
             for X, weight in batches:
+                n_axes = X.ndim
+                dtype = torch.promote_types(X.dtype, self.dtype)
                 rows = X.movedim(1, -1).reshape(-1, X.shape[1]).double().numpy()
-                repeated = weight.repeat_interleave(len(rows) // len(weight))
-                scaler.partial_fit(rows, sample_weight=repeated.numpy())
+                if weight is not None:
+                    # One weight per sample, repeated for every place of it.
+                    weight = weight.reshape(len(X), -1).mean(dim=1)
+                    weight = weight.repeat_interleave(len(rows) // len(X)).numpy()
+                scaler.partial_fit(rows, sample_weight=weight)
         is_finite = np.isfinite(scaler.mean_) & np.isfinite(scaler.scale_)
         if not is_finite.all():
             raise ValueError(
@@ -55,8 +60,12 @@ class Inputs(nn.Module):
                 "its squares overflow. Divide it by its largest magnitude, or take "
                 "its logarithm."
             )
-        self.center = torch.from_numpy(scaler.mean_)
-        self.scale = torch.from_numpy(scaler.scale_)
+        # What the type cannot hold becomes the nearest number that it can.
+        limits, shape = torch.finfo(dtype), (1, -1, *(1,) * (n_axes - 2))
+        center = scaler.mean_.clip(limits.min, limits.max)
+        scale = scaler.scale_.clip(limits.tiny, limits.max)
+        self.center = torch.tensor(center, dtype=dtype).view(shape)
+        self.scale = torch.tensor(scale, dtype=dtype).view(shape)
         return self
 
     def forward(self, X):
@@ -64,12 +73,5 @@ class Inputs(nn.Module):
         if self.center is None:
             # A copy: a network that works in place must not write into the user's data.
             return X.to(self.dtype, copy=True)
-        if not X.is_floating_point():
-            X = X.to(self.dtype)
-        shape = (1, -1, *(1,) * (X.ndim - 2))
-        # What a narrow type cannot hold becomes the nearest number that it can.
-        limits = torch.finfo(X.dtype)
-        center = self.center.clamp(limits.min, limits.max).to(X.dtype).view(shape)
-        scale = self.scale.clamp(limits.tiny, limits.max).to(X.dtype).view(shape)
-        scaled = (X - center) / scale
-        return scaled.clamp(-self.limit, self.limit).to(self.dtype)
+        scaled = (X - self.center).div_(self.scale)
+        return scaled.clamp_(-self.limit, self.limit).to(self.dtype)

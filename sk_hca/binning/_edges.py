@@ -149,6 +149,8 @@ def log_edges(y, n_bins, lower=None):
         y = np.asarray(y, dtype=np.float64)
         lower = lowest if lowest > 0 else y[y > 0].min() / 2
         lower = max(float(lower), np.nextafter(0, 1))
+        if lower >= highest:  # Zeros and the smallest float: nothing lies between.
+            return edges_around(np.zeros(1), lowest, highest)
     if lower >= highest:
         raise ValueError(
             f"lower must be smaller than the largest target, {highest:.3g}; got "

@@ -77,12 +77,6 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         else:
             X, y = self._check_arrays(X, y, reset)
             data = ArrayDataset(X, *weighted_targets(y, sample_weight))
-        if data.y.ndim == 1:
-            counts = data.weight
-        else:
-            counts = data.weight.reshape(len(data), -1).sum(axis=1)
-        if not counts.all():
-            data = data.subset(np.flatnonzero(counts))
         if reset and len(data) < 2:
             raise ValueError(
                 "At least 2 samples of positive weight are needed to learn from; got "
@@ -151,7 +145,8 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
     def _count_targets(self, data, seen=None):
         """Count the distinct training targets, which shots are made of."""
         y, weight = data.targets()
-        y = y[weight > 0]
+        if weight is not None:
+            y = y[weight > 0]
         if seen is None:
             return distinct_targets(y)
         values, counts = distinct_targets(y)
@@ -231,8 +226,8 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         extractor = nn.Sequential(inputs, backbone)
         if recipe.standardizes:
             inputs.measure(
-                (X, weight.reshape(len(X), -1)[:, 0])
-                for X, (_, weight) in batches(data, self._reading_size())
+                (X, weight[0] if weight else None)
+                for X, (_, *weight) in batches(data, self._reading_size())
             )
         few, _ = next(iter(batches(data.subset(np.arange(2)), 2)))
         return extractor, feature_shape(extractor, few, data.y.shape[1:])
@@ -316,13 +311,23 @@ def measure_targets(data):
 
 
 def weighted_targets(y, sample_weight):
-    """Return targets and weights of the same shape; a missing target weighs nothing."""
+    """Return targets, their weights, and which samples weigh anything.
+
+    A missing target of a map weighs nothing.  Weights are None where all samples in use
+    weigh the same, and the samples in use are None where all are.
+    """
+    if y.ndim == 1 and sample_weight is None:
+        return y, None, None
     weight = check_weights(sample_weight, y)
-    if y.ndim == 1:
-        return y, weight
-    known = np.isfinite(y)
-    weight = weight.reshape(-1, *(1,) * (y.ndim - 1)) * known
-    return np.where(known, y, 0.0), weight
+    if y.ndim > 1:
+        known = np.isfinite(y)
+        weight = weight.reshape(-1, *(1,) * (y.ndim - 1)) * known
+        y = np.where(known, y, 0.0)
+    is_used = weight.reshape(len(y), -1).any(axis=1)
+    used = None if is_used.all() else np.flatnonzero(is_used)
+    if y.ndim == 1 and np.ptp(weight[is_used]) == 0:
+        return y, None, used
+    return y, weight, used
 
 
 def check_finite(y):

@@ -320,11 +320,11 @@ class HCARegressor(LevelReader):
     def _cut_targets(self, data):
         """Cut the target line into classes, and count the targets."""
         y, weight = data.targets()
-        known = weight > 0
-        y, weight = y[known], weight[known]
+        if weight is not None:
+            y, weight = y[weight > 0], weight[weight > 0]
         self.hierarchy_ = HierarchicalBinner(
             self.binner, merging=self.merging, n_levels=self.n_levels
-        ).fit(y, sample_weight=None if (weight == 1).all() else weight)
+        ).fit(y, sample_weight=weight)
         self.n_classes_ = self.hierarchy_.n_classes_
 
     def _stage_one(self, data, device):

@@ -1,7 +1,8 @@
 """The stages of training: which heads learn, and what they minimise.
 
 A criterion joins labels and losses into one module for skorch: it takes the output of
-the network and ``(y, weight)``, and gives a loss of shape ().
+the network and ``(y, weight)``, or ``(y,)`` where all weigh the same, and gives a loss
+of shape ().
 """
 
 from torch import nn
@@ -40,7 +41,7 @@ class LevelCriterion(nn.Module):
 
     def forward(self, output, target):
         """Average the loss of a batch over the targets that count."""
-        y, weight = target
+        y, *weight = target
         truth = self.labels.encode(y, self.levels, output.levels[-1].dtype)
         loss = cross_entropy_map(output.levels, truth)
         if output.location is not None:
@@ -48,7 +49,7 @@ class LevelCriterion(nn.Module):
             loss = loss + regression_map(
                 output.location, standard.to(loss.dtype), "absolute"
             )
-        return weighted_mean(loss, weight)
+        return weighted_mean(loss, *weight)
 
 
 class DistillationCriterion(nn.Module):
@@ -70,11 +71,11 @@ class DistillationCriterion(nn.Module):
 
     def forward(self, output, target):
         """Average the divergence of a batch over the targets that count."""
-        _, weight = target
+        _, *weight = target
         loss = distillation_map(
             output.student, output.levels, self.parents, self.alignment
         )
-        return weighted_mean(loss, weight)
+        return weighted_mean(loss, *weight)
 
 
 class StudentCriterion(nn.Module):
@@ -96,10 +97,10 @@ class StudentCriterion(nn.Module):
 
     def forward(self, output, target):
         """Average the cross-entropy of a batch over the targets that count."""
-        y, weight = target
+        y, *weight = target
         truth = self.labels.encode(y, [self.classes], output.student.dtype)
         loss = cross_entropy_map([output.student], truth)
-        return weighted_mean(loss, weight)
+        return weighted_mean(loss, *weight)
 
 
 class LocationCriterion(nn.Module):
@@ -122,11 +123,10 @@ class LocationCriterion(nn.Module):
 
     def forward(self, output, target):
         """Average the loss of a batch over the targets that count."""
-        y, weight = target
+        y, *weight = target
         standard = ((y - self.center) / self.scale).to(output.location.dtype)
-        return weighted_mean(
-            regression_map(output.location, standard, self.loss), weight
-        )
+        loss = regression_map(output.location, standard, self.loss)
+        return weighted_mean(loss, *weight)
 
 
 def level_heads(n_features, levels, positions, detach_coarse):

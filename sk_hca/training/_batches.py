@@ -1,7 +1,8 @@
 """Feed data to a network: whole batches from arrays, item by item from datasets.
 
 Arrays in memory (or memory-mapped) are cut a whole batch at a time, which costs a
-fraction of collating samples one by one.  A batch is ``(X, (y, weight))``.
+fraction of collating samples one by one.  A batch is ``(X, (y, weight))``, without what
+the data do not have: ``(X, (y,))`` where all weigh the same, ``(X, ())`` to predict.
 """
 
 from itertools import pairwise
@@ -31,8 +32,8 @@ class TargetDataset(Dataset):
 
     def __init__(self, X, y=None, weight=None, index=None):
         self.X = X
-        self.y = np.zeros(len(X)) if y is None else y
-        self.weight = np.ones(self.y.shape) if weight is None else weight
+        self.y = y
+        self.weight = weight
         self.index = index
 
     def __len__(self):
@@ -44,10 +45,17 @@ class TargetDataset(Dataset):
         return type(self)(self.X, self.y, self.weight, index)
 
     def targets(self):
-        """Return targets and weights of the samples in use."""
+        """Return targets and weights of the samples in use, or None for either."""
         if self.index is None:
             return self.y, self.weight
-        return self.y[self.index], self.weight[self.index]
+        weight = None if self.weight is None else self.weight[self.index]
+        return self.y[self.index], weight
+
+    def target_at(self, part):
+        """Return what there is of targets and weights, of one batch or item."""
+        return tuple(
+            column[part] for column in (self.y, self.weight) if column is not None
+        )
 
 
 class ArrayDataset(TargetDataset):
@@ -57,10 +65,8 @@ class ArrayDataset(TargetDataset):
         """Return one batch, for a slice or an array of positions."""
         if self.index is not None:
             part = self.index[part]
-        return (
-            as_tensor(self.X[part]),
-            (as_tensor(self.y[part]), as_tensor(self.weight[part])),
-        )
+        target = tuple(as_tensor(column) for column in self.target_at(part))
+        return as_tensor(self.X[part]), target
 
 
 class ItemDataset(TargetDataset):
@@ -69,7 +75,7 @@ class ItemDataset(TargetDataset):
     def __getitem__(self, position):
         """Return one sample."""
         i = int(position if self.index is None else self.index[position])
-        return as_input(self.X[i]), (self.y[i], self.weight[i])
+        return as_input(self.X[i]), self.target_at(i)
 
 
 class BatchOrder:

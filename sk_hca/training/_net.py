@@ -18,7 +18,25 @@ OPTIMIZERS = {
 
 
 class StageNet(NeuralNet):
-    """A skorch net whose loss is already averaged, and whose table is optional."""
+    """A skorch net for batches that are tensors, and whose table is optional.
+
+    What skorch does for any kind of batch, at every step, is done here for ours: a
+    tensor of inputs, and a tuple of tensors for the criterion.
+    """
+
+    def infer(self, x, **fit_params):
+        """Run the module on one batch."""
+        return self.module_(x.to(self.device, non_blocking=True))
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Compute the loss of one batch; the criterion has averaged it."""
+        target = [part.to(self.device, non_blocking=True) for part in y_true]
+        return self.criterion_(y_pred, target)
+
+    def _set_training(self, training=True):
+        """Switch the module where it is not switched yet: once an epoch, not a step."""
+        if self.module_.training != training:
+            super()._set_training(training)
 
     @property
     def _default_callbacks(self):
@@ -63,7 +81,8 @@ def make_net(module, criterion, train, settings, valid=None):
         What to train.
 
     criterion : nn.Module
-        Takes the output of `module` and ``(y, weight)``, gives a loss of shape ().
+        Takes the output of `module` and ``(y, weight)`` or ``(y,)``, gives a loss of
+        shape ().
 
     train : TargetDataset
         Training data, whose batches the schedule of the learning rate counts.

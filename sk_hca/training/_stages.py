@@ -72,7 +72,8 @@ def train_stage(module, criterion, train, settings, valid=None):
         What to train, in place.
 
     criterion : nn.Module
-        Takes the output of `module` and ``(y, weight)``, gives a loss of shape ().
+        Takes the output of `module` and ``(y, weight)`` or ``(y,)``, gives a loss of
+        shape ().
 
     train : TargetDataset
         Training data.

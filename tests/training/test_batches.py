@@ -157,14 +157,19 @@ def test_strided_arrays_are_read(view):
 def test_targets_are_optional(kind):
     X = np.ones((5, 2))
     data = ArrayDataset(X) if kind is ArrayDataset else ItemDataset(Pairs(X))
-    y, weight = data.targets()
-    np.testing.assert_array_equal(y, np.zeros(5))
-    np.testing.assert_array_equal(weight, np.ones(5))
+    for part, target in batches(data, 5):
+        np.testing.assert_array_equal(part, X)
+        assert len(target) == 0
 
 
-def test_weights_are_one_by_default():
-    data = ArrayDataset(np.ones((5, 2)), np.zeros((5, 3)))
-    np.testing.assert_array_equal(data.weight, np.ones((5, 3)))
+@each_kind
+def test_weights_are_optional(kind):
+    X, y = np.ones((5, 2)), np.arange(5.0)
+    data = ArrayDataset(X, y) if kind is ArrayDataset else ItemDataset(Pairs(X), y)
+    for part in (data, data.subset(np.arange(5))):
+        for _, target in batches(part, 5):
+            assert len(target) == 1
+            np.testing.assert_array_equal(target[0], y)
 
 
 def test_items_may_be_inputs_alone_or_begin_with_them():

@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 from torch import nn
 
+from sk_hca.losses import weighted_mean
 from sk_hca.training import (
     ArrayDataset,
     FiniteLoss,
@@ -23,8 +24,8 @@ class SquaredError(nn.Module):
     """A loss that is already averaged."""
 
     def forward(self, output, target):
-        y, weight = target
-        return ((output.squeeze(1) - y).square() * weight).sum() / weight.sum()
+        y, *weight = target
+        return weighted_mean((output.squeeze(1) - y).square(), *weight)
 
 
 class Fragile(nn.Module):

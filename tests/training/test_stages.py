@@ -10,6 +10,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from sk_hca.base import NetworkOutput
+from sk_hca.losses import weighted_mean
 from sk_hca.training import (
     OPTIMIZERS,
     ArrayDataset,
@@ -28,8 +29,8 @@ class SquaredError(nn.Module):
     """A loss that is already averaged."""
 
     def forward(self, output, target):
-        y, weight = target
-        return ((output.squeeze(1) - y).square() * weight).sum() / weight.sum()
+        y, *weight = target
+        return weighted_mean((output.squeeze(1) - y).square(), *weight)
 
 
 class Counter(Callback):
@@ -126,7 +127,8 @@ def test_stage_follows_seed_of_torch():
 
 def test_samples_without_weight_are_never_learned():
     clean, spoiled = make_data(), make_data()
-    clean.weight[:4] = spoiled.weight[:4] = 0
+    clean.weight = spoiled.weight = np.ones(len(clean))
+    clean.weight[:4] = 0
     spoiled.y[:4] = 1e6
     first, second = train(data=clean), train(data=spoiled)
     assert_same_weights(first.module_.state_dict(), second.module_.state_dict())
