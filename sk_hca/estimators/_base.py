@@ -227,7 +227,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         if recipe.standardizes:
             inputs.measure(
                 (X, weight[0] if weight else None)
-                for X, (_, *weight) in batches(data, self._reading_size())
+                for X, (_, *weight) in batches(data, 16 * self._reading_size())
             )
         few, _ = next(iter(batches(data.subset(np.arange(2)), 2)))
         return extractor, feature_shape(extractor, few, data.y.shape[1:])

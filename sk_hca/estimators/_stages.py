@@ -8,6 +8,7 @@ of shape ().
 from torch import nn
 
 from sk_hca.backbones import AnchoredHeads, FusedHeads, Student
+from sk_hca.hierarchy import level_steps
 from sk_hca.losses import (
     cross_entropy_map,
     distillation_map,
@@ -67,13 +68,14 @@ class DistillationCriterion(nn.Module):
     def __init__(self, levels, alignment):
         super().__init__()
         self.parents = [classes.parent for classes in levels[:-1]]
+        self.steps = level_steps(self.parents)
         self.alignment = alignment
 
     def forward(self, output, target):
         """Average the divergence of a batch over the targets that count."""
         _, *weight = target
         loss = distillation_map(
-            output.student, output.levels, self.parents, self.alignment
+            output.student, output.levels, self.parents, self.alignment, self.steps
         )
         return weighted_mean(loss, *weight)
 

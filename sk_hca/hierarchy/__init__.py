@@ -1,12 +1,19 @@
 """Coarse levels, and the maps that tie them to the finest one."""
 
 from sk_hca.hierarchy._hierarchy import HierarchicalBinner, Level
-from sk_hca.hierarchy._maps import lift, pool_logsumexp, pool_max, pool_sum
+from sk_hca.hierarchy._maps import (
+    level_steps,
+    lift,
+    pool_logsumexp,
+    pool_max,
+    pool_sum,
+)
 from sk_hca.hierarchy._merging import merge_classes
 
 __all__ = [
     "HierarchicalBinner",
     "Level",
+    "level_steps",
     "lift",
     "merge_classes",
     "pool_logsumexp",

@@ -13,6 +13,8 @@ Classes are always on axis 1; ``*S`` stands for any trailing axes (none for tabl
 whole images, ``(H, W)`` for maps).  Tensors decide their own device and type.
 """
 
+from itertools import pairwise
+
 import torch
 
 
@@ -98,11 +100,29 @@ def pool_max(x, parent, n_classes):
     >>> pool_max(torch.tensor([[0.2, 0.3, 0.5]]), torch.tensor([0, 0, 1]), n_classes=2)
     tensor([[0.3000, 0.5000]])
     """
-    # The start must be below any logit: torch counts it as a tie where it equals the
-    # largest, even with include_self=False, and would keep a part of the gradient.
-    pooled = x.new_full((x.shape[0], n_classes, *x.shape[2:]), -torch.inf)
-    index = parent.view(1, -1, *(1,) * (x.ndim - 2)).expand_as(x)
-    return pooled.scatter_reduce(1, index, x, reduce="amax")
+    return _PoolMax.apply(x, parent, n_classes)
+
+
+class _PoolMax(torch.autograd.Function):
+    """The maximum over each coarse class, with a backward that costs one lift.
+
+    Torch's own takes several times as long, and counts a start value that ties.
+    """
+
+    @staticmethod
+    def forward(ctx, x, parent, n_classes):
+        pooled = x.new_full((x.shape[0], n_classes, *x.shape[2:]), -torch.inf)
+        index = parent.view(1, -1, *(1,) * (x.ndim - 2)).expand_as(x)
+        pooled.scatter_reduce_(1, index, x, reduce="amax")
+        ctx.save_for_backward(x, parent, pooled)
+        return pooled
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, parent, pooled = ctx.saved_tensors
+        is_largest = (x == lift(pooled, parent)).to(grad.dtype)
+        n_largest = pool_sum(is_largest, parent, pooled.shape[1])
+        return is_largest * lift(grad / n_largest, parent), None, None
 
 
 def pool_logsumexp(x, parent, n_classes):
@@ -138,3 +158,32 @@ def pool_logsumexp(x, parent, n_classes):
     pooled = pool_sum(torch.exp(x - lift(largest, parent)), parent, n_classes)
     empty = pooled == 0
     return pooled.masked_fill(empty, 1).log().masked_fill(empty, -torch.inf) + largest
+
+
+def level_steps(parents):
+    """Tie every level to the next finer one, so that a step is short.
+
+    Parameters
+    ----------
+    parents : sequence of Tensor of shape (C_H,)
+        One map per coarse level, coarse to fine.
+
+    Returns
+    -------
+    steps : list of Tensor of shape (C_{h+1},), or None
+        Class of each level that holds each class of the next finer one; None where the
+        levels are not nested.
+
+    Examples
+    --------
+    >>> import torch
+    >>> level_steps([torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 2])])
+    [tensor([0, 0, 1]), tensor([0, 0, 1, 2])]
+    """
+    steps = []
+    for coarse, fine in pairwise(parents):
+        step = coarse.new_zeros(int(fine.max()) + 1).scatter(0, fine, coarse)
+        if not torch.equal(step[fine], coarse):
+            return None
+        steps.append(step)
+    return [*steps, *parents[-1:]]

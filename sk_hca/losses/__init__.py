@@ -7,7 +7,7 @@ from sk_hca.losses._classification import (
 from sk_hca.losses._distillation import (
     distillation_loss,
     distillation_map,
-    pooled_log_probabilities,
+    pool_student,
 )
 from sk_hca.losses._reduction import weighted_mean
 from sk_hca.losses._regression import REGRESSION_LOSSES, regression_map
@@ -18,7 +18,7 @@ __all__ = [
     "distillation_loss",
     "distillation_map",
     "hierarchical_cross_entropy",
-    "pooled_log_probabilities",
+    "pool_student",
     "regression_map",
     "weighted_mean",
 ]

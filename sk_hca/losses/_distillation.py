@@ -5,53 +5,73 @@ which is Eqs. 13 and 14 taken together and stable at any scale.  Pooling by the 
 (Eq. 10) is the ablation of the paper; it takes one softmax of the student, once.
 """
 
-from sk_hca.hierarchy import pool_logsumexp, pool_max
+from sk_hca.hierarchy import level_steps, pool_logsumexp, pool_max
 from sk_hca.losses._reduction import weighted_mean
 
 
-def pooled_log_probabilities(student_logits, parent, n_classes, alignment="max"):
-    """Bring the student down to one level, as log-probabilities.
+def pool_student(student_logits, parents, n_classes, alignment="max", steps=None):
+    """Bring the student down to every level, as logits.
 
     Parameters
     ----------
     student_logits : Tensor of shape (N, C_H, *S)
         Logits of the student.
 
-    parent : Tensor of shape (C_H,)
-        Coarse class of each fine class.
+    parents : sequence of Tensor of shape (C_H,)
+        One map per coarse level.
 
-    n_classes : int
-        Number of coarse classes, C_h.
+    n_classes : sequence of int
+        Number of classes of every coarse level.
 
     alignment : {"max", "sum"}, default="max"
         Pool by the maximum (Eqs. 13 and 14, range-preserving) or the sum (Eq. 10).
 
+    steps : list of Tensor, optional
+        What :func:`~sk_hca.hierarchy.level_steps` gives for `parents`, if it is known.
+
     Returns
     -------
-    log_p : Tensor of shape (N, C_h, *S)
+    levels : list of Tensor of shape (N, C_h, *S)
+        Logits of every level, coarse to fine, the student itself last: a softmax gives
+        the probabilities.
+
+    Notes
+    -----
+    Nested levels are pooled from the next finer one, a cascade; where classes tie, each
+    step shares the gradient among them.
 
     Examples
     --------
     >>> import torch
     >>> logits = torch.tensor([[0.2, 0.2, 0.2, 0.25, 0.15]]).log()
-    >>> parent = torch.tensor([0, 0, 0, 1, 1])
-    >>> pooled_log_probabilities(logits, parent, 2, alignment="sum").exp()
+    >>> parents = [torch.tensor([0, 0, 0, 1, 1])]
+    >>> pool_student(logits, parents, [2], alignment="sum")[0].softmax(dim=1)
     tensor([[0.6000, 0.4000]])
-    >>> pooled_log_probabilities(logits, parent, 2, alignment="max").exp()
+    >>> pool_student(logits, parents, [2], alignment="max")[0].softmax(dim=1)
     tensor([[0.4444, 0.5556]])
     """
-    if alignment == "max":
-        return pool_max(student_logits, parent, n_classes).log_softmax(dim=1)
-    return pool_logsumexp(student_logits.log_softmax(dim=1), parent, n_classes)
+    pool, finest = pool_max, student_logits
+    if alignment == "sum":
+        pool, finest = pool_logsumexp, student_logits.log_softmax(dim=1)
+    steps = level_steps(parents) if steps is None else steps
+    levels = [finest]
+    maps = parents if steps is None else steps
+    for parent, n in reversed(list(zip(maps, n_classes, strict=True))):
+        source = finest if steps is None else levels[0]
+        levels.insert(0, pool(source, parent, n))
+    return levels
 
 
-def divergence_map(teacher_logits, student_log_p):
+def divergence_map(teacher_logits, student_logits):
     """Compute KL(teacher || student) of one level, target by target (Eq. 11)."""
     teacher_log_p = teacher_logits.log_softmax(dim=1)
-    return (teacher_log_p.exp() * (teacher_log_p - student_log_p)).sum(dim=1)
+    gap = teacher_log_p - student_logits.log_softmax(dim=1)
+    return (teacher_log_p.exp() * gap).sum(dim=1)
 
 
-def distillation_map(student_logits, level_logits, parents, alignment="max"):
+def distillation_map(
+    student_logits, level_logits, parents, alignment="max", steps=None
+):
     """Sum the divergences of all levels, target by target.
 
     Parameters
@@ -68,6 +88,9 @@ def distillation_map(student_logits, level_logits, parents, alignment="max"):
     alignment : {"max", "sum"}, default="max"
         How the student is pooled to a coarse level.
 
+    steps : list of Tensor, optional
+        What :func:`~sk_hca.hierarchy.level_steps` gives for `parents`, if it is known.
+
     Returns
     -------
     loss : Tensor of shape (N, *S)
@@ -79,14 +102,12 @@ def distillation_map(student_logits, level_logits, parents, alignment="max"):
     >>> distillation_map(logits, [logits], [])
     tensor([0.])
     """
-    *coarse, finest = level_logits
-    loss = divergence_map(finest, student_logits.log_softmax(dim=1))
-    for logits, parent in zip(coarse, parents, strict=True):
-        pooled = pooled_log_probabilities(
-            student_logits, parent, logits.shape[1], alignment
-        )
-        loss = loss + divergence_map(logits, pooled)
-    return loss
+    n_classes = [logits.shape[1] for logits in level_logits[:-1]]
+    levels = pool_student(student_logits, parents, n_classes, alignment, steps)
+    return sum(
+        divergence_map(teacher, student)
+        for teacher, student in zip(level_logits, levels, strict=True)
+    )
 
 
 def distillation_loss(

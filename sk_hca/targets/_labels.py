@@ -195,7 +195,7 @@ class OneHotLabels(BaseLabels):
     def encode(self, y, levels, dtype):
         """Look the coarse classes up in the parent maps."""
         index = class_index(y, levels[-1].edges)
-        return [classes.parent[index] for classes in levels]
+        return [*(classes.parent[index] for classes in levels[:-1]), index]
 
 
 class _WidthLabels(BaseLabels):

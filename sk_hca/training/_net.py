@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping, ProgressBar
+from skorch.callbacks import Callback, EarlyStopping, ProgressBar
 from skorch.helper import predefined_split
 
 from sk_hca.training._batches import batches
@@ -32,6 +32,14 @@ class StageNet(NeuralNet):
         """Compute the loss of one batch; the criterion has averaged it."""
         target = [part.to(self.device, non_blocking=True) for part in y_true]
         return self.criterion_(y_pred, target)
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks that have something to do: few have, at every batch."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        unused = getattr(Callback, method_name)
+        for _, callback in self.callbacks_:
+            if getattr(type(callback), method_name, None) is not unused:
+                getattr(callback, method_name)(self, **cb_kwargs)
 
     def _set_training(self, training=True):
         """Switch the module where it is not switched yet: once an epoch, not a step."""

@@ -9,7 +9,7 @@ from sk_hca.hierarchy import pool_max, pool_sum
 from sk_hca.losses import (
     distillation_loss,
     distillation_map,
-    pooled_log_probabilities,
+    pool_student,
 )
 
 PARENTS = [torch.tensor([0, 0, 0, 1, 1, 1, 1]), torch.tensor([0, 0, 1, 2, 2, 3, 3])]
@@ -72,6 +72,26 @@ def test_distillation_gradient_equals_that_of_probability_form(tail, alignment):
     fast, student.grad = student.grad, None
     written_out(student, levels, alignment).mean().backward()
     torch.testing.assert_close(fast, student.grad)
+
+
+def pooled_log_probabilities(student, parent, n_classes, alignment="max"):
+    """The student on one level alone."""
+    return pool_student(student, [parent], [n_classes], alignment)[0].log_softmax(dim=1)
+
+
+@each_tail
+@each_alignment
+@pytest.mark.parametrize("nested", [True, False])
+def test_cascade_equals_pooling_each_level_from_the_finest(tail, alignment, nested):
+    student, _ = draw(tail)
+    parents = PARENTS if nested else [PARENTS[0].flip(0), *PARENTS[1:]]
+    sizes = [int(parent.max()) + 1 for parent in parents]
+    levels = pool_student(student, parents, sizes, alignment)
+    for level, parent, size in zip(levels, parents, sizes, strict=False):
+        torch.testing.assert_close(
+            level.log_softmax(dim=1),
+            pooled_log_probabilities(student, parent, size, alignment),
+        )
 
 
 @each_tail
