@@ -8,6 +8,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+# The same examples in every run: a test that fails, fails for everybody.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 # Small tensors gain nothing from threads, and parallel workers share few cores.
 torch.set_num_threads(1)

@@ -32,7 +32,7 @@ class BaseAdjustment(BaseEstimator):
 
     trains_student = False
 
-    def log_probabilities(self, output, levels):
+    def scores(self, output, levels):
         """Merge the levels into one distribution over the finest classes.
 
         Parameters
@@ -45,9 +45,10 @@ class BaseAdjustment(BaseEstimator):
 
         Returns
         -------
-        log_p : Tensor of shape (N, C_H, *S)
+        scores : Tensor of shape (N, C_H, *S)
+            Logits: a softmax over axis 1 is the distribution.
         """
-        raise TypeError(f"{type(self).__name__} must define log_probabilities.")
+        raise TypeError(f"{type(self).__name__} must define scores.")
 
     def decode(self, output, levels, decoder):
         """Turn a batch of outputs into targets.
@@ -61,49 +62,47 @@ class BaseAdjustment(BaseEstimator):
             Classes of every level, coarse to fine.
 
         decoder : callable
-            Takes log-probabilities and the classes that they belong to.
+            Takes logits and the classes that they belong to.
 
         Returns
         -------
         y : Tensor of shape (N, *S)
             Targets, in the unit of the data.
         """
-        return decoder(self.log_probabilities(output, levels), levels[-1])
+        return decoder(self.scores(output, levels), levels[-1])
 
 
 class NoAdjustment(BaseAdjustment):
     """CLS: the finest classifier answers alone."""
 
-    def log_probabilities(self, output, levels):
+    def scores(self, output, levels):
         """Read the finest level only."""
-        return output.levels[-1].log_softmax(dim=1)
+        return output.levels[-1]
 
 
 class AddAdjustment(BaseAdjustment):
     """HCA-add: the levels vote by the sum of their probabilities (Eq. 7)."""
 
-    def log_probabilities(self, output, levels):
-        """Add the levels, and divide by their sum to have a distribution."""
+    def scores(self, output, levels):
+        """Add the levels; their sum, normalised, is the distribution."""
         probs = [logits.softmax(dim=1) for logits in output.levels]
-        scores = adjust_add(probs, parent_maps(levels))
-        return (scores / scores.sum(dim=1, keepdim=True)).log()
+        return adjust_add(probs, *level_maps(levels)).log()
 
 
 class MulAdjustment(BaseAdjustment):
     """HCA-mul: the levels vote by the product of their probabilities (Eq. 8)."""
 
-    def log_probabilities(self, output, levels):
-        """Multiply the levels, and normalise to have a distribution."""
-        scores = adjust_mul(log_probabilities(output.levels), parent_maps(levels))
-        return scores.log_softmax(dim=1)
+    def scores(self, output, levels):
+        """Add the logits: what normalises each level is the same for all classes."""
+        return adjust_mul(output.levels, *level_maps(levels))
 
 
 class MarginalAdjustment(BaseAdjustment):
     """Every coarse level decides its own marginal of the finest distribution."""
 
-    def log_probabilities(self, output, levels):
+    def scores(self, output, levels):
         """Reweight the finest level by the coarser ones, fine to coarse."""
-        return adjust_marginal(log_probabilities(output.levels), parent_maps(levels))
+        return adjust_marginal(output.levels, *level_maps(levels))
 
 
 class RangeAdjustment(BaseAdjustment):
@@ -123,12 +122,11 @@ class RangeAdjustment(BaseAdjustment):
     def __init__(self, level=1):
         self.level = level
 
-    def log_probabilities(self, output, levels):
+    def scores(self, output, levels):
         """Exclude the finest classes outside the predicted range."""
-        log_probs = log_probabilities(output.levels)
         if self.level >= len(levels):
-            return log_probs[-1]
-        pair = [log_probs[self.level - 1], log_probs[-1]]
+            return output.levels[-1]
+        pair = [output.levels[self.level - 1], output.levels[-1]]
         return adjust_range(pair, levels[self.level - 1].parent)
 
 
@@ -139,7 +137,7 @@ class AverageAdjustment(BaseAdjustment):
     their quantization error, and the paper finds this worse than no adjustment.
     """
 
-    def log_probabilities(self, output, levels):
+    def scores(self, output, levels):
         """Mix the levels, each class spread as its training samples are.
 
         The mean of this distribution is the average of the means of the levels.
@@ -154,15 +152,13 @@ class AverageAdjustment(BaseAdjustment):
                 lift(logits.softmax(dim=1), parent) * _along_classes(within, logits)
             )
         mixture = sum(spread)
-        return (mixture / mixture.sum(dim=1, keepdim=True)).log()
+        return mixture.log()
 
     def decode(self, output, levels, decoder):
         """Decode every level by itself and average."""
         answers = [
-            decoder(log_p, classes)
-            for log_p, classes in zip(
-                log_probabilities(output.levels), levels, strict=True
-            )
+            decoder(logits, classes)
+            for logits, classes in zip(output.levels, levels, strict=True)
         ]
         return torch.stack(answers).mean(dim=0)
 
@@ -216,9 +212,9 @@ class Distillation(BaseAdjustment):
         self.epochs = epochs
         self.lr = lr
 
-    def log_probabilities(self, output, levels):
+    def scores(self, output, levels):
         """Read the student."""
-        return output.student.log_softmax(dim=1)
+        return output.student
 
 
 ADJUSTMENTS = {
@@ -237,14 +233,11 @@ def make_adjustment(mode):
     return resolve("mode", mode, ADJUSTMENTS, BaseAdjustment)
 
 
-def log_probabilities(level_logits):
-    """Normalise every level, in logs."""
-    return [logits.log_softmax(dim=1) for logits in level_logits]
-
-
-def parent_maps(levels):
-    """Return the parent maps of the coarse levels."""
-    return [classes.parent for classes in levels[:-1]]
+def level_maps(levels):
+    """Return the parent maps of the coarse levels, and the steps if they are known."""
+    steps = [classes.step for classes in levels[:-1]]
+    known = all(step is not None for step in steps)
+    return [classes.parent for classes in levels[:-1]], steps if known else None
 
 
 def _along_classes(vector, like):

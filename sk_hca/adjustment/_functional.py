@@ -7,10 +7,10 @@ where products would underflow, the function takes logs.
 
 import torch
 
-from sk_hca.hierarchy import lift, pool_logsumexp
+from sk_hca.hierarchy import level_steps, lift, pool_logsumexp
 
 
-def adjust_add(probs, parents):
+def adjust_add(probs, parents, steps=None):
     r"""Add every level's probabilities on the finest classes (HCA-add, Eq. 7).
 
     Parameters
@@ -20,6 +20,9 @@ def adjust_add(probs, parents):
 
     parents : sequence of Tensor of shape (C_H,)
         One map per coarse level.
+
+    steps : list of Tensor, optional
+        What :func:`~sk_hca.hierarchy.level_steps` gives for `parents`, if it is known.
 
     Returns
     -------
@@ -33,13 +36,18 @@ def adjust_add(probs, parents):
     >>> adjust_add([coarse, fine], [torch.tensor([0, 1, 1])])
     tensor([[0.8000, 0.9000, 1.0000]])
     """
-    *coarse, finest = probs
-    for p, parent in zip(coarse, parents, strict=True):
-        finest = finest + lift(p, parent)
-    return finest
+    steps = level_steps(parents) if steps is None else steps
+    if steps is None:
+        *coarse, finest = probs
+        lifted = [lift(p, parent) for p, parent in zip(coarse, parents, strict=True)]
+        return sum(lifted, start=finest)
+    scores, *finer = probs
+    for p, step in list(zip(finer, steps, strict=True)):
+        scores = p + lift(scores, step)
+    return scores
 
 
-def adjust_mul(log_probs, parents):
+def adjust_mul(log_probs, parents, steps=None):
     r"""Multiply every level's probabilities on the finest classes (HCA-mul, Eq. 8).
 
     Parameters
@@ -49,6 +57,9 @@ def adjust_mul(log_probs, parents):
 
     parents : sequence of Tensor of shape (C_H,)
         One map per coarse level.
+
+    steps : list of Tensor, optional
+        What :func:`~sk_hca.hierarchy.level_steps` gives for `parents`, if it is known.
 
     Returns
     -------
@@ -62,7 +73,7 @@ def adjust_mul(log_probs, parents):
     >>> adjust_mul([coarse.log(), fine.log()], [torch.tensor([0, 1, 1])]).exp()
     tensor([[0.1500, 0.1400, 0.2100]])
     """
-    return adjust_add(log_probs, parents)
+    return adjust_add(log_probs, parents, steps)
 
 
 def adjust_range(log_probs, parent):
@@ -71,7 +82,7 @@ def adjust_range(log_probs, parent):
     Parameters
     ----------
     log_probs : sequence of two Tensors, of shape (N, C_h, *S) and (N, C_H, *S)
-        Log-probabilities of the coarse level and of the finest.
+        Log-probabilities (or logits) of the coarse level and of the finest.
 
     parent : Tensor of shape (C_H,)
         Coarse class of each fine class.
@@ -94,16 +105,20 @@ def adjust_range(log_probs, parent):
     return finest.masked_fill(classes != predicted, -torch.inf).log_softmax(dim=1)
 
 
-def adjust_marginal(log_probs, parents):
+def adjust_marginal(log_probs, parents, steps=None):
     r"""Make the finest distribution agree with every level, from fine to coarse.
 
     Parameters
     ----------
     log_probs : sequence of Tensor of shape (N, C_h, *S)
-        Log-probabilities of every level, coarse to fine.
+        Log-probabilities of every level, coarse to fine; of logits, the result is off
+        by one constant per place.
 
     parents : sequence of Tensor of shape (C_H,)
         One map per coarse level, nested.
+
+    steps : list of Tensor, optional
+        What :func:`~sk_hca.hierarchy.level_steps` gives for `parents`, if it is known.
 
     Returns
     -------
@@ -125,8 +140,17 @@ def adjust_marginal(log_probs, parents):
     >>> adjust_marginal([coarse.log(), fine.log()], [torch.tensor([0, 1, 1])]).exp()
     tensor([[0.3000, 0.2800, 0.4200]])
     """
-    *coarse, log_p = log_probs
-    for log_coarse, parent in reversed(list(zip(coarse, parents, strict=True))):
-        pooled = pool_logsumexp(log_p, parent, log_coarse.shape[1])
-        log_p = log_p + lift(log_coarse - pooled, parent)
-    return log_p
+    steps = level_steps(parents) if steps is None else steps
+    if steps is None:
+        raise ValueError(
+            "adjust_marginal needs nested levels: each coarse class must be made of "
+            "whole classes of the next finer level. Use adjust_add or adjust_mul."
+        )
+    # After a level has been made to agree, its sums are its own prediction: the next
+    # coarser level needs no look at the finest.
+    pairs = list(zip(log_probs[:-1], log_probs[1:], steps, strict=True))
+    corrections = [
+        coarse - pool_logsumexp(finer, step, coarse.shape[1])
+        for coarse, finer, step in pairs
+    ]
+    return adjust_add([*corrections, log_probs[-1]], parents, steps)

@@ -73,12 +73,16 @@ class LevelClasses(_Movable):
 
     parent : Tensor of shape (C_H,)
         Class of this level that holds each class of the finest level.
+
+    step : Tensor of shape (C_{h+1},), optional
+        Class of this level that holds each class of the next finer level.
     """
 
     edges: torch.Tensor
     values: torch.Tensor
     counts: torch.Tensor
     parent: torch.Tensor
+    step: torch.Tensor | None = None
 
     @classmethod
     def from_level(cls, level, device="cpu"):

@@ -1,5 +1,7 @@
 """What a fitted hierarchy answers: targets, class probabilities, every level alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from sklearn.utils.metaestimators import available_if
@@ -8,7 +10,7 @@ from sk_hca.adjustment import make_adjustment
 from sk_hca.backbones import Network
 from sk_hca.base import LevelClasses
 from sk_hca.estimators._base import BaseDeepRegressor
-from sk_hca.hierarchy import HierarchicalBinner
+from sk_hca.hierarchy import HierarchicalBinner, level_steps
 from sk_hca.prediction import make_decoder
 from sk_hca.training import StageNet
 
@@ -77,7 +79,7 @@ class LevelReader(BaseDeepRegressor):
             Sums to 1 over axis 1.
         """
         return self._answer(
-            X, lambda mode, output, levels: mode.log_probabilities(output, levels).exp()
+            X, lambda mode, output, levels: mode.scores(output, levels).softmax(dim=1)
         )
 
     def predict_levels(self, X):
@@ -97,7 +99,7 @@ class LevelReader(BaseDeepRegressor):
 
         def every_level(mode, output, levels):
             answers = [
-                decoder(logits.log_softmax(dim=1), classes)
+                decoder(logits, classes)
                 for logits, classes in zip(output.levels, levels, strict=True)
             ]
             return torch.stack(answers, dim=1)
@@ -121,6 +123,12 @@ class LevelReader(BaseDeepRegressor):
 
     def _level_classes(self, device):
         """Return the classes of every level as tensors, coarse to fine."""
-        return [
+        levels = [
             LevelClasses.from_level(level, device) for level in self.hierarchy_.levels_
         ]
+        steps = level_steps([classes.parent for classes in levels[:-1]])
+        coarse = [
+            replace(classes, step=step)
+            for classes, step in zip(levels[:-1], steps, strict=True)
+        ]
+        return [*coarse, levels[-1]]

@@ -8,7 +8,6 @@ of shape ().
 from torch import nn
 
 from sk_hca.backbones import AnchoredHeads, FusedHeads, Student
-from sk_hca.hierarchy import level_steps
 from sk_hca.losses import (
     cross_entropy_map,
     distillation_map,
@@ -68,7 +67,7 @@ class DistillationCriterion(nn.Module):
     def __init__(self, levels, alignment):
         super().__init__()
         self.parents = [classes.parent for classes in levels[:-1]]
-        self.steps = level_steps(self.parents)
+        self.steps = [classes.step for classes in levels[:-1]]
         self.alignment = alignment
 
     def forward(self, output, target):

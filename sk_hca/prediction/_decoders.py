@@ -1,7 +1,8 @@
 """Turn a distribution over classes into a number.
 
-A decoder takes log-probabilities of shape (N, C_h, *S) and the classes that they belong
-to, and gives targets of shape (N, *S) in the unit of the data.  It serves every level.
+A decoder takes logits of shape (N, C_h, *S), whose softmax is the distribution, and the
+classes that they belong to, and gives targets of shape (N, *S) in the unit of the data.
+Log-probabilities are logits too.  It serves every level.
 """
 
 import torch
@@ -10,13 +11,13 @@ from sklearn.base import BaseEstimator
 from sk_hca.base import resolve
 
 
-def decode_argmax(log_p, values):
+def decode_argmax(logits, values):
     """Answer with the value of the most likely class.
 
     Parameters
     ----------
-    log_p : Tensor of shape (N, C, *S)
-        Log-probabilities, or any scores.
+    logits : Tensor of shape (N, C, *S)
+        Logits, or any scores.
 
     values : Tensor of shape (C,)
         Class values.
@@ -32,18 +33,18 @@ def decode_argmax(log_p, values):
     >>> decode_argmax(p.log(), torch.tensor([0.0, 1.0, 5.0]))
     tensor([1.])
     """
-    highest, index = log_p.max(dim=1)
+    highest, index = logits.max(dim=1)
     # A NaN would win every comparison: it must not turn into a class.
     return torch.where(highest.isnan(), torch.nan, values[index])
 
 
-def decode_mean(log_p, values):
+def decode_mean(logits, values):
     """Answer with the mean of the distribution, which is best for squared errors.
 
     Parameters
     ----------
-    log_p : Tensor of shape (N, C, *S)
-        Log-probabilities.
+    logits : Tensor of shape (N, C, *S)
+        Logits, or log-probabilities.
 
     values : Tensor of shape (C,)
         Class values.
@@ -59,11 +60,11 @@ def decode_mean(log_p, values):
     >>> decode_mean(p.log(), torch.tensor([0.0, 1.0, 5.0])).round(decimals=3)
     tensor([2.])
     """
-    p = log_p.exp().to(values.dtype)
+    p = logits.softmax(dim=1).to(values.dtype)
     return torch.tensordot(p, values, dims=([1], [0]))
 
 
-def decode_quantile(log_p, edges, values, level=0.5):
+def decode_quantile(logits, edges, values, level=0.5):
     """Answer with a quantile, interpolated inside the class that holds it.
 
     Half of a class's probability lies on either side of its value: the distribution
@@ -72,8 +73,8 @@ def decode_quantile(log_p, edges, values, level=0.5):
 
     Parameters
     ----------
-    log_p : Tensor of shape (N, C, *S)
-        Log-probabilities.
+    logits : Tensor of shape (N, C, *S)
+        Logits, or log-probabilities.
 
     edges : Tensor of shape (C + 1,)
         Borders of the classes.
@@ -98,7 +99,7 @@ def decode_quantile(log_p, edges, values, level=0.5):
     >>> decode_quantile(p.log(), edges, values)
     tensor([1.6667])
     """
-    cumulative = log_p.exp().to(values.dtype).cumsum(dim=1)
+    cumulative = logits.softmax(dim=1).to(values.dtype).cumsum(dim=1)
     target = level * cumulative[:, -1:]
     last = len(values) - 1
     index = (cumulative < target).sum(dim=1, keepdim=True).clamp_max(last)
@@ -120,25 +121,25 @@ class BaseDecoder(BaseEstimator):
 class ArgmaxDecoder(BaseDecoder):
     """The value of the most likely class, as in the paper."""
 
-    def __call__(self, log_p, classes):
+    def __call__(self, logits, classes):
         """Decode a batch."""
-        return decode_argmax(log_p, classes.values)
+        return decode_argmax(logits, classes.values)
 
 
 class MeanDecoder(BaseDecoder):
     """The mean of the distribution; best for squared errors."""
 
-    def __call__(self, log_p, classes):
+    def __call__(self, logits, classes):
         """Decode a batch."""
-        return decode_mean(log_p, classes.values)
+        return decode_mean(logits, classes.values)
 
 
 class MedianDecoder(BaseDecoder):
     """The median of the distribution, interpolated; best for absolute errors."""
 
-    def __call__(self, log_p, classes):
+    def __call__(self, logits, classes):
         """Decode a batch."""
-        return decode_quantile(log_p, classes.edges, classes.values)
+        return decode_quantile(logits, classes.edges, classes.values)
 
 
 DECODERS = {"argmax": ArgmaxDecoder, "mean": MeanDecoder, "median": MedianDecoder}

@@ -85,7 +85,7 @@ def log_probs(output):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_mode_gives_a_distribution_over_finest_classes(mode, tail, dtype):
     output = make_output(tail, dtype)
-    log_p = mode.log_probabilities(output, make_levels())
+    log_p = mode.scores(output, make_levels()).log_softmax(dim=1)
     assert log_p.shape == (16, 5, *tail)
     assert log_p.dtype == dtype
     total = log_p.exp().sum(dim=1)
@@ -104,7 +104,7 @@ def test_mode_survives_extreme_logits(mode, decoder):
 @each_tail
 def test_none_reads_finest_level_alone(tail):
     output = make_output(tail)
-    log_p = NoAdjustment().log_probabilities(output, make_levels())
+    log_p = NoAdjustment().scores(output, make_levels()).log_softmax(dim=1)
     torch.testing.assert_close(log_p, output.levels[-1].log_softmax(dim=1))
 
 
@@ -112,7 +112,7 @@ def test_none_reads_finest_level_alone(tail):
 def test_add_normalises_raw_scores(tail):
     output = make_output(tail)
     scores = adjust_add([log_p.exp() for log_p in log_probs(output)], PARENTS[:-1])
-    log_p = AddAdjustment().log_probabilities(output, make_levels())
+    log_p = AddAdjustment().scores(output, make_levels()).log_softmax(dim=1)
     torch.testing.assert_close(log_p.exp(), scores / scores.sum(dim=1, keepdim=True))
     assert torch.equal(log_p.argmax(dim=1), scores.argmax(dim=1))
 
@@ -121,7 +121,7 @@ def test_add_normalises_raw_scores(tail):
 def test_mul_normalises_raw_scores(tail):
     output = make_output(tail)
     scores = adjust_mul(log_probs(output), PARENTS[:-1])
-    log_p = MulAdjustment().log_probabilities(output, make_levels())
+    log_p = MulAdjustment().scores(output, make_levels()).log_softmax(dim=1)
     expected = scores.exp() / scores.exp().sum(dim=1, keepdim=True)
     torch.testing.assert_close(log_p.exp(), expected)
     assert torch.equal(log_p.argmax(dim=1), scores.argmax(dim=1))
@@ -130,7 +130,7 @@ def test_mul_normalises_raw_scores(tail):
 @each_tail
 def test_marginal_reweights_finest_level(tail):
     output = make_output(tail)
-    log_p = MarginalAdjustment().log_probabilities(output, make_levels())
+    log_p = MarginalAdjustment().scores(output, make_levels()).log_softmax(dim=1)
     expected = adjust_marginal(log_probs(output), PARENTS[:-1])
     torch.testing.assert_close(log_p, expected)
 
@@ -139,7 +139,7 @@ def test_marginal_reweights_finest_level(tail):
 @pytest.mark.parametrize("level", [1, 2])
 def test_range_stays_in_class_of_chosen_level(tail, level):
     output = make_output(tail)
-    log_p = RangeAdjustment(level).log_probabilities(output, make_levels())
+    log_p = RangeAdjustment(level).scores(output, make_levels()).log_softmax(dim=1)
     coarse = log_probs(output)[level - 1]
     expected = adjust_range([coarse, log_probs(output)[-1]], PARENTS[level - 1])
     torch.testing.assert_close(log_p, expected)
@@ -174,7 +174,7 @@ def test_average_is_mean_of_what_levels_answer(tail, decoder):
 def test_average_of_means_is_mean_of_average_distribution(tail, counts):
     output, levels = make_output(tail), make_levels(counts)
     mode = AverageAdjustment()
-    log_p = mode.log_probabilities(output, levels)
+    log_p = mode.scores(output, levels).log_softmax(dim=1)
     torch.testing.assert_close(
         MeanDecoder()(log_p, levels[-1]), mode.decode(output, levels, MeanDecoder())
     )
@@ -184,7 +184,7 @@ def test_average_of_means_is_mean_of_average_distribution(tail, counts):
 def test_average_spreads_coarse_classes_as_their_samples(tail):
     counts = torch.tensor([40.0, 20.0, 6.0, 3.0, 1.0], dtype=torch.float64)
     output = make_output(tail)
-    p = AverageAdjustment().log_probabilities(output, make_levels()).exp()
+    p = AverageAdjustment().scores(output, make_levels()).softmax(dim=1)
     first, second, finest = [log_p.exp() for log_p in log_probs(output)]
     share = counts[4] / (counts[3] + counts[4])
     expected = (first[:, 1] * share + second[:, 2] * share + finest[:, 4]) / 3
@@ -194,7 +194,7 @@ def test_average_spreads_coarse_classes_as_their_samples(tail):
 @each_decoder
 def test_average_keeps_finest_class_without_samples(decoder):
     output, levels = make_output(dtype=torch.float32), make_levels((40, 0, 6, 0, 1))
-    log_p = AverageAdjustment().log_probabilities(output, levels)
+    log_p = AverageAdjustment().scores(output, levels).log_softmax(dim=1)
     expected = output.levels[-1].softmax(dim=1)[:, 1] / 3
     torch.testing.assert_close(log_p.exp()[:, 1], expected)
     assert torch.isfinite(decoder(log_p, levels[-1])).all()
@@ -206,8 +206,8 @@ def test_mode_equals_none_when_there_is_one_level(tail, mode):
     output = NetworkOutput(None, make_output(tail).levels[-1:])
     levels = make_levels()[-1:]
     torch.testing.assert_close(
-        mode.log_probabilities(output, levels),
-        NoAdjustment().log_probabilities(output, levels),
+        mode.scores(output, levels).log_softmax(dim=1),
+        NoAdjustment().scores(output, levels).log_softmax(dim=1),
     )
     for decoder in DECODERS:
         torch.testing.assert_close(
@@ -219,7 +219,7 @@ def test_mode_equals_none_when_there_is_one_level(tail, mode):
 @each_tail
 def test_distillation_reads_student_alone(tail):
     output = make_output(tail)
-    log_p = Distillation().log_probabilities(output, make_levels())
+    log_p = Distillation().scores(output, make_levels()).log_softmax(dim=1)
     torch.testing.assert_close(log_p, output.student.log_softmax(dim=1))
 
 
@@ -283,5 +283,5 @@ def test_mode_without_its_own_distribution_is_refused():
     class Unfinished(BaseAdjustment):
         pass
 
-    with pytest.raises(TypeError, match="Unfinished must define log_probabilities"):
+    with pytest.raises(TypeError, match="Unfinished must define scores"):
         Unfinished().decode(make_output(), make_levels(), ArgmaxDecoder())
