@@ -227,7 +227,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         if recipe.standardizes:
             inputs.measure(
                 (X, weight[0] if weight else None)
-                for X, (_, *weight) in batches(data, 16 * self._reading_size())
+                for X, (_, *weight) in batches(data, self._reading_size())
             )
         few, _ = next(iter(batches(data.subset(np.arange(2)), 2)))
         return extractor, feature_shape(extractor, few, data.y.shape[1:])
@@ -252,7 +252,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
     def _reading_size(self):
         """Return how many samples are read at once: more table rows than images."""
         is_table = len(self._input_shape) == 1
-        return max(self.batch_size, 1024) if is_table else self.batch_size
+        return max(self.batch_size, 4096) if is_table else self.batch_size
 
     def _read(self, module, data, answer):
         """Run a network over data, keep what `answer` makes of it, and check it."""
