@@ -3,8 +3,8 @@
 from numbers import Integral
 
 from sklearn.base import _fit_context, clone
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, check_memory
 
 from sk_hca.adjustment import make_adjustment
 from sk_hca.backbones import Network
@@ -100,6 +100,12 @@ class HCARegressor(LevelReader):
         Type of the network; "auto" takes float64 for float64 tables of up to 10,000
         rows on the CPU, and float32 otherwise.
 
+    memory : str, object with the joblib.Memory interface, or None, default=None
+        Where stage one is kept on disk, found again by its data and its parameters: a
+        search over `mode`, `decoder` or the students of ``"distill"`` trains it once
+        per fold.  It cannot see that the code of a module of yours has changed; None
+        keeps nothing.
+
     net_params : dict or None, default=None
         Any parameter of a skorch net, as the last word on both stages:
         ``{"optimizer__weight_decay": 0.1, "callbacks__schedule": None}``.  Stage two
@@ -165,6 +171,7 @@ class HCARegressor(LevelReader):
         "n_levels": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "anchor": [StrOptions({"location"}), None],
         "detach_heads": ["boolean"],
+        "memory": [str, HasMethods("cache"), None],
     }
 
     def __init__(
@@ -188,6 +195,7 @@ class HCARegressor(LevelReader):
         callbacks=None,
         device="auto",
         precision="auto",
+        memory=None,
         net_params=None,
         random_state=None,
         verbose=0,
@@ -210,6 +218,7 @@ class HCARegressor(LevelReader):
         self.callbacks = callbacks
         self.device = device
         self.precision = precision
+        self.memory = memory
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose
@@ -244,12 +253,18 @@ class HCARegressor(LevelReader):
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
             make_decoder(self.decoder)
-            data = self._check_training_data(X, y, sample_weight)
             seed = draw_seed(self.random_state)
-            self._cut_targets(data)
-            self._train(data, seed)
+            if self.memory is None:
+                fit_stage_one(self, X, y, sample_weight, seed)
+            else:
+                shared = clone(self).set_params(
+                    mode="none", decoder="mean", memory=None, random_state=None
+                )
+                cached = check_memory(self.memory).cache(fit_stage_one)
+                self._adopt(cached(shared, X, y, sample_weight, seed))
             self.student_net_ = None
             if adjustment.trains_student:
+                data = self._check_training_data(X, y, sample_weight, reset=False)
                 self.student_net_ = self._train_student(data, adjustment, seed)
         return self
 
@@ -305,8 +320,7 @@ class HCARegressor(LevelReader):
         check_is_fitted(self)
         adjustment = make_adjustment(mode)
         readjusted = clone(self).set_params(mode=mode)
-        fitted = {key: value for key, value in vars(self).items() if key.endswith("_")}
-        vars(readjusted).update(fitted, _input_shape=self._input_shape)
+        readjusted._adopt(self)
         if adjustment.trains_student:
             if X is None:
                 raise ValueError(
@@ -316,6 +330,11 @@ class HCARegressor(LevelReader):
             seed = draw_seed(self.random_state)
             readjusted.student_net_ = readjusted._train_student(data, adjustment, seed)
         return readjusted
+
+    def _adopt(self, other):
+        """Share what another estimator has learned."""
+        learned = {key: value for key, value in vars(other).items() if key[-1] == "_"}
+        self.__dict__.update(learned, _input_shape=other._input_shape)
 
     def _cut_targets(self, data):
         """Cut the target line into classes, and count the targets."""
@@ -361,3 +380,11 @@ class HCARegressor(LevelReader):
             )
             data = ArrayDataset(features, *data.targets())
             return train_stage(student, criterion, data, settings)
+
+
+def fit_stage_one(estimator, X, y, sample_weight, seed):
+    """Learn what all modes share; a function of its own, so that it can be cached."""
+    data = estimator._check_training_data(X, y, sample_weight)
+    estimator._cut_targets(data)
+    estimator._train(data, seed)
+    return estimator

@@ -1,0 +1,119 @@
+"""Stage one is trained once for all that is read from it, where a memory is given."""
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+from skorch.callbacks import Callback
+
+from sk_hca import HCARegressor
+from sk_hca.adjustment import Distillation
+
+
+class CountTrainings(Callback):
+    """Leaves a file for every training of a network, seen from any process."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        stage = "one" if hasattr(net.module_, "extractor") else "two"
+        n_files = len(list(self.folder.glob(f"{stage}-*")))
+        (self.folder / f"{stage}-{n_files}").touch()
+
+
+def trainings(folder, stage="one"):
+    return len(list(folder.glob(f"{stage}-*")))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "trainings").mkdir()
+    return tmp_path / "trainings"
+
+
+@pytest.fixture
+def make_model(tmp_path, folder):
+    def make(**params):
+        defaults = {
+            "memory": str(tmp_path / "memory"),
+            "max_epochs": 2,
+            "random_state": 0,
+            "callbacks": [("count", CountTrainings(folder))],
+        }
+        return HCARegressor(**{**defaults, **params})
+
+    return make
+
+
+def make_table(seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(60, 3))
+    return X, np.exp(X[:, 0]) + rng.normal(size=60)
+
+
+@pytest.mark.parametrize("mode", ["none", "mul", "distill"])
+def test_memory_changes_no_prediction(make_model, mode):
+    X, y = make_table()
+    expected = make_model(mode=mode, memory=None).fit(X, y).predict(X)
+    for _ in range(2):
+        model = make_model(mode=mode).fit(X, y)
+        np.testing.assert_array_equal(model.predict(X), expected)
+
+
+def test_search_over_modes_trains_stage_one_once_per_fold(make_model, folder):
+    X, y = make_table()
+    search = GridSearchCV(
+        make_model(),
+        {"mode": ["none", "add", "marginal"], "decoder": ["argmax", "mean"]},
+        cv=2,
+        refit=False,
+    )
+    search.fit(X, y)
+    assert trainings(folder) == 2
+
+
+def test_search_over_students_trains_students_only(make_model, folder):
+    X, y = make_table()
+    for head in ("linear", "softplus"):
+        make_model(mode=Distillation(head=head)).fit(X, y)
+    assert trainings(folder, "one") == 1
+    assert trainings(folder, "two") == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"lr": 0.01}, {"n_levels": 2}, {"labels": "one_hot"}, {"random_state": 1}],
+    ids=str,
+)
+def test_other_stage_one_is_trained_anew(make_model, folder, change):
+    X, y = make_table()
+    make_model().fit(X, y)
+    make_model(**change).fit(X, y)
+    assert trainings(folder) == 2
+
+
+def test_other_data_are_trained_anew(make_model, folder):
+    X, y = make_table()
+    make_model().fit(X, y)
+    make_model().fit(X, y + 1)
+    make_model().fit(X + 1, y)
+    make_model().fit(X, y, sample_weight=np.arange(60.0))
+    assert trainings(folder) == 4
+
+
+def test_memory_may_be_an_object(make_model, folder, tmp_path):
+    X, y = make_table()
+    memory = joblib.Memory(tmp_path / "elsewhere", verbose=0)
+    for mode in ("none", "add"):
+        make_model(memory=memory, mode=mode).fit(X, y)
+    assert trainings(folder) == 1
+
+
+def test_bad_input_is_refused_and_the_model_kept_with_a_memory(make_model):
+    X, y = make_table()
+    model = make_model().fit(X, y)
+    expected = model.predict(X)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.full_like(X, np.nan), y)
+    np.testing.assert_array_equal(model.predict(X), expected)
