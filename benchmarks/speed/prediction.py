@@ -54,13 +54,13 @@ def search_ratio(X, y):
 
     def search():
         with tempfile.TemporaryDirectory() as folder:
-            model = make_model(10, memory=folder)
+            model = make_model(30, memory=folder)
             GridSearchCV(model, grid, cv=3, refit=False).fit(X, y)
 
     def plain():
         for fold in range(3):
             is_train = torch.arange(len(X)).numpy() % 3 != fold
-            make_model(10).fit(X[is_train], y[is_train])
+            make_model(30).fit(X[is_train], y[is_train])
 
     return Ratio(
         "search of 6 modes x 3 decoders, 3 folds / 3 fits", search, plain, 1.25
