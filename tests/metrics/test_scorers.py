@@ -156,7 +156,7 @@ def test_scorer_is_routed_its_weights(alias):
     name = "sample_weight" if alias is True else alias
     with config_context(enable_metadata_routing=True):
         model = ConstantRegressor().set_fit_request(sample_weight=False)
-        plain = cross_val_score(model, X, y, scoring=scorer, cv=2)
+        plain = cross_val_score(model, X, y, scoring=scorer, cv=2, params={})
         routed = cross_validate(
             model,
             X,

@@ -65,7 +65,11 @@ def test_display_draws_the_training_counts_below_on_a_shared_log_scale():
 def test_display_shades_each_run_of_a_shot_once():
     y_train = np.repeat([1.0, 2, 3, 4, 5], [150, 200, 50, 5, 150])
     display = ShotErrorDisplay.from_predictions([1.0, 5.0], [2.0, 4.0], y_train)
-    spans = [(p.get_x(), p.get_x() + p.get_width()) for p in display.ax_.patches]
+    paths = [
+        p.get_patch_transform().transform_path(p.get_path())
+        for p in display.ax_.patches
+    ]
+    spans = [(path.vertices[:, 0].min(), path.vertices[:, 0].max()) for path in paths]
     assert spans == [(0.5, 2.5), (2.5, 3.5), (3.5, 4.5), (4.5, 5.5)]
 
 
