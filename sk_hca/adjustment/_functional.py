@@ -36,13 +36,15 @@ def adjust_add(probs, parents, steps=None):
     >>> adjust_add([coarse, fine], [torch.tensor([0, 1, 1])])
     tensor([[0.8000, 0.9000, 1.0000]])
     """
-    steps = level_steps(parents) if steps is None else steps
+    if steps is None:
+        steps = level_steps(parents, [p.shape[1] for p in probs[:-1]])
     if steps is None:
         *coarse, finest = probs
         lifted = [lift(p, parent) for p, parent in zip(coarse, parents, strict=True)]
         return sum(lifted, start=finest)
     scores, *finer = probs
-    for p, step in list(zip(finer, steps, strict=True)):
+    pairs = list(zip(finer, steps, strict=True))  # counted before the first step
+    for p, step in pairs:
         scores = p + lift(scores, step)
     return scores
 
@@ -115,7 +117,7 @@ def adjust_marginal(log_probs, parents, steps=None):
         by one constant per place.
 
     parents : sequence of Tensor of shape (C_H,)
-        One map per coarse level, nested.
+        One map per coarse level.
 
     steps : list of Tensor, optional
         What :func:`~sk_hca.hierarchy.level_steps` gives for `parents`, if it is known.
@@ -140,12 +142,14 @@ def adjust_marginal(log_probs, parents, steps=None):
     >>> adjust_marginal([coarse.log(), fine.log()], [torch.tensor([0, 1, 1])]).exp()
     tensor([[0.3000, 0.2800, 0.4200]])
     """
-    steps = level_steps(parents) if steps is None else steps
     if steps is None:
-        raise ValueError(
-            "adjust_marginal needs nested levels: each coarse class must be made of "
-            "whole classes of the next finer level. Use adjust_add or adjust_mul."
-        )
+        steps = level_steps(parents, [p.shape[1] for p in log_probs[:-1]])
+    if steps is None:
+        *coarse, log_p = log_probs
+        for log_coarse, parent in reversed(list(zip(coarse, parents, strict=True))):
+            pooled = pool_logsumexp(log_p, parent, log_coarse.shape[1])
+            log_p = log_p + lift(log_coarse - pooled, parent)
+        return log_p
     # After a level has been made to agree, its sums are its own prediction: the next
     # coarser level needs no look at the finest.
     pairs = list(zip(log_probs[:-1], log_probs[1:], steps, strict=True))

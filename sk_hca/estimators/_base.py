@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from sk_hca.backbones import Inputs, feature_shape, make_backbone
-from sk_hca.base import check_weights
+from sk_hca.base import check_targets, check_weights
 from sk_hca.binning import distinct_targets
 from sk_hca.training import (
     ArrayDataset,
@@ -117,7 +117,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
                 f"y must hold one target per item of the dataset, {len(dataset)}; it "
                 f"holds {len(y)}."
             )
-        y = check_maps(y, len(dataset)) if y.ndim > 1 else check_finite(y)
+        y = check_maps(y, len(dataset)) if y.ndim > 1 else check_targets(y)
         if reset:
             self.n_features_in_ = shape_of_input(dataset)[0]
         else:
@@ -328,15 +328,6 @@ def weighted_targets(y, sample_weight):
     if y.ndim == 1 and np.ptp(weight[is_used]) == 0:
         return y, None, used
     return y, weight, used
-
-
-def check_finite(y):
-    """Refuse targets of whole samples that are missing or infinite."""
-    if not np.isfinite(y).all():
-        raise ValueError(
-            "y must be finite; it contains NaN or infinity. Drop those samples first."
-        )
-    return y
 
 
 def check_maps(y, n_samples):

@@ -289,8 +289,8 @@ class HCARegressor(LevelReader):
             seed = draw_seed(self.random_state)
             if starts:
                 self._cut_targets(data)
-                self.student_net_ = None
             self._train_once(data, seed)
+            self.student_net_ = None  # an older student does not know these features
             if adjustment.trains_student:
                 self.student_net_ = self._train_student(data, adjustment, seed)
         return self

@@ -126,7 +126,10 @@ class LevelReader(BaseDeepRegressor):
         levels = [
             LevelClasses.from_level(level, device) for level in self.hierarchy_.levels_
         ]
-        steps = level_steps([classes.parent for classes in levels[:-1]])
+        steps = level_steps(
+            [classes.parent for classes in levels[:-1]],
+            [len(classes.values) for classes in levels[:-1]],
+        )
         coarse = [
             replace(classes, step=step)
             for classes, step in zip(levels[:-1], steps, strict=True)

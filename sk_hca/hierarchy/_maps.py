@@ -160,7 +160,7 @@ def pool_logsumexp(x, parent, n_classes):
     return pooled.masked_fill(empty, 1).log().masked_fill(empty, -torch.inf) + largest
 
 
-def level_steps(parents):
+def level_steps(parents, n_classes):
     """Tie every level to the next finer one, so that a step is short.
 
     Parameters
@@ -168,22 +168,27 @@ def level_steps(parents):
     parents : sequence of Tensor of shape (C_H,)
         One map per coarse level, coarse to fine.
 
+    n_classes : sequence of int
+        Number of classes of every coarse level.
+
     Returns
     -------
     steps : list of Tensor of shape (C_{h+1},), or None
         Class of each level that holds each class of the next finer one; None where the
-        levels are not nested.
+        levels are not nested, or a class holds none of the finest.
 
     Examples
     --------
     >>> import torch
-    >>> level_steps([torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 2])])
+    >>> parents = [torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 2])]
+    >>> level_steps(parents, [2, 3])
     [tensor([0, 0, 1]), tensor([0, 0, 1, 2])]
     """
     steps = []
-    for coarse, fine in pairwise(parents):
-        step = coarse.new_zeros(int(fine.max()) + 1).scatter(0, fine, coarse)
-        if not torch.equal(step[fine], coarse):
+    for (coarse, fine), n_fine in zip(pairwise(parents), n_classes[1:], strict=True):
+        step = coarse.new_zeros(n_fine).scatter(0, fine, coarse)
+        is_full = fine.bincount(minlength=n_fine).all()
+        if not is_full or not torch.equal(step[fine], coarse):
             return None
         steps.append(step)
     return [*steps, *parents[-1:]]

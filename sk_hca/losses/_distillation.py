@@ -53,7 +53,7 @@ def pool_student(student_logits, parents, n_classes, alignment="max", steps=None
     pool, finest = pool_max, student_logits
     if alignment == "sum":
         pool, finest = pool_logsumexp, student_logits.log_softmax(dim=1)
-    steps = level_steps(parents) if steps is None else steps
+    steps = level_steps(parents, n_classes) if steps is None else steps
     levels = [finest]
     maps = parents if steps is None else steps
     for parent, n in reversed(list(zip(maps, n_classes, strict=True))):

@@ -168,3 +168,27 @@ def test_mul_equals_release(oracle):
     levels, parents, expected = oracle
     scores = adjust_mul([logits.log_softmax(dim=1) for logits in levels], parents)
     np.testing.assert_allclose(scores.exp(), expected["mul"], rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("adjust", [adjust_add, adjust_mul, adjust_marginal])
+def test_levels_need_not_be_nested_nor_full(adjust):
+    """Maps of one's own: not nested, or with a last coarse class that is empty."""
+    not_nested = [torch.tensor([0, 1, 0, 1]), torch.tensor([0, 0, 1, 1])]
+    last_is_empty = [torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 1, 1])]
+    generator = torch.Generator().manual_seed(0)
+    for parents, sizes in ((not_nested, (2, 2, 4)), (last_is_empty, (2, 3, 4))):
+        logits = [
+            torch.randn(5, c, generator=generator, dtype=torch.float64) for c in sizes
+        ]
+        levels = [z.log_softmax(dim=1) for z in logits]
+        if adjust is adjust_marginal:
+            p = levels[-1].exp()
+            for coarse, parent in zip(levels[1::-1], parents[::-1], strict=True):
+                T = torch.eye(coarse.shape[1], dtype=torch.float64)[parent].T
+                ratio = coarse.exp() / (p @ T.T).clamp_min(1e-300)
+                p = p * (ratio @ T)
+            expected = p.log()
+        else:
+            lifted = [z[:, m] for z, m in zip(levels[:-1], parents, strict=True)]
+            expected = levels[-1] + sum(lifted)
+        torch.testing.assert_close(adjust(levels, parents), expected)

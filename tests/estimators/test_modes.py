@@ -624,3 +624,11 @@ def test_partial_fit_reads_sample_weights():
     doubled = make_model().partial_fit(X, y, sample_weight=np.full(60, 2.0))
     once = make_model().partial_fit(X, y)
     np.testing.assert_allclose(doubled.predict(X), once.predict(X), rtol=1e-5)
+
+
+def test_student_is_forgotten_once_stage_one_has_moved_on():
+    X, y = make_table()
+    model = make_model(mode="distill").fit(X, y)
+    model.set_params(mode="add").partial_fit(X, y)
+    with pytest.raises(ValueError, match="needs a student"):
+        model.set_params(mode="distill").predict(X)
