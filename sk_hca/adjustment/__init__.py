@@ -17,6 +17,7 @@ from sk_hca.adjustment._functional import (
     adjust_marginal,
     adjust_mul,
     adjust_range,
+    marginal_probabilities,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "adjust_mul",
     "adjust_range",
     "make_adjustment",
+    "marginal_probabilities",
 ]

@@ -16,9 +16,17 @@ from sk_hca.adjustment._functional import (
     adjust_marginal,
     adjust_mul,
     adjust_range,
+    marginal_probabilities,
 )
-from sk_hca.base import resolve
-from sk_hca.hierarchy import lift, pool_sum
+from sk_hca.base import ClassTable, resolve
+from sk_hca.hierarchy import (
+    as_rows,
+    exponentials,
+    from_rows,
+    level_softmax,
+    lift,
+    pool_sum,
+)
 
 
 class BaseAdjustment(BaseEstimator):
@@ -71,34 +79,90 @@ class BaseAdjustment(BaseEstimator):
         """
         return decoder(self.scores(output, levels), levels[-1])
 
+    def simplified(self, heads, levels):
+        """Return heads and a mode that decode to the same targets for less work.
+
+        Parameters
+        ----------
+        heads : nn.Module
+            Heads of all levels, or the student.
+
+        levels : list of LevelClasses
+            Classes of every level, coarse to fine.
+
+        Returns
+        -------
+        heads : nn.Module
+        mode : BaseAdjustment
+        """
+        return heads, self
+
+
+class _WeightAdjustment(BaseAdjustment):
+    """A mode whose distribution comes as weights, so that no logarithm is needed."""
+
+    def weights(self, output, levels):
+        """Merge the levels into weights: probabilities times a factor per place."""
+        raise TypeError(f"{type(self).__name__} must define weights.")
+
+    def scores(self, output, levels):
+        """Take the logarithm of the weights."""
+        return self.weights(output, levels).log()
+
+    def decode(self, output, levels, decoder):
+        """Decode the weights themselves."""
+        return decoder.from_weights(self.weights(output, levels), levels[-1])
+
 
 class NoAdjustment(BaseAdjustment):
     """CLS: the finest classifier answers alone."""
+
+    def simplified(self, heads, levels):
+        """Leave the coarse heads out."""
+        finest = torch.arange(heads.n_outputs[-1]) + sum(heads.n_outputs[:-1])
+        return heads.selected(finest), self
 
     def scores(self, output, levels):
         """Read the finest level only."""
         return output.levels[-1]
 
 
-class AddAdjustment(BaseAdjustment):
+class AddAdjustment(_WeightAdjustment):
     """HCA-add: the levels vote by the sum of their probabilities (Eq. 7)."""
 
-    def scores(self, output, levels):
+    def weights(self, output, levels):
         """Add the levels; their sum, normalised, is the distribution."""
-        probs = [logits.softmax(dim=1) for logits in output.levels]
-        return adjust_add(probs, *level_maps(levels)).log()
+        probs, _ = level_softmax(as_rows(output.logits), output.n_classes)
+        probs = from_rows(probs, output.logits).split(output.n_classes, dim=1)
+        return adjust_add(probs, *level_maps(levels))
 
 
 class MulAdjustment(BaseAdjustment):
     """HCA-mul: the levels vote by the product of their probabilities (Eq. 8)."""
+
+    def simplified(self, heads, levels):
+        """Add the heads themselves where they are linear: one level is left."""
+        if not heads.is_linear:
+            return heads, self
+        holders = ClassTable.from_levels(levels).holders
+        return heads.summed(holders), NoAdjustment()
 
     def scores(self, output, levels):
         """Add the logits: what normalises each level is the same for all classes."""
         return adjust_mul(output.levels, *level_maps(levels))
 
 
-class MarginalAdjustment(BaseAdjustment):
+class MarginalAdjustment(_WeightAdjustment):
     """Every coarse level decides its own marginal of the finest distribution."""
+
+    def weights(self, output, levels):
+        """Share out what the coarser classes got; in logs where numbers are extreme."""
+        _, steps = level_maps(levels)
+        weights, shift = exponentials(as_rows(output.logits), output.n_classes)
+        if steps is None or shift is not None:
+            return self.scores(output, levels).softmax(dim=1)
+        weights = from_rows(weights, output.logits).split(output.n_classes, dim=1)
+        return marginal_probabilities(weights, steps)
 
     def scores(self, output, levels):
         """Reweight the finest level by the coarser ones, fine to coarse."""
@@ -211,6 +275,10 @@ class Distillation(BaseAdjustment):
         self.supervision = supervision
         self.epochs = epochs
         self.lr = lr
+
+    def simplified(self, heads, levels):
+        """Leave the teachers out."""
+        return heads.alone(), self
 
     def scores(self, output, levels):
         """Read the student."""

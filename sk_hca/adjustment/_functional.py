@@ -7,7 +7,7 @@ where products would underflow, the function takes logs.
 
 import torch
 
-from sk_hca.hierarchy import level_steps, lift, pool_logsumexp
+from sk_hca.hierarchy import level_steps, lift, pool_logsumexp, pool_sum
 
 
 def adjust_add(probs, parents, steps=None):
@@ -158,3 +158,43 @@ def adjust_marginal(log_probs, parents, steps=None):
         for coarse, finer, step in pairs
     ]
     return adjust_add([*corrections, log_probs[-1]], parents, steps)
+
+
+def marginal_probabilities(weights, steps):
+    r"""Make the finest distribution agree with every level, from coarse to fine.
+
+    The same as :func:`adjust_marginal` without a logarithm: every class shares what the
+    class above it got, by the weights of its own level.
+
+    Parameters
+    ----------
+    weights : sequence of Tensor of shape (N, C_h, *S)
+        Probabilities of every nested level, coarse to fine, each times any factor per
+        place; large enough that sums of them are not zero.
+
+    steps : sequence of Tensor of shape (C_{h+1},)
+        What :func:`~sk_hca.hierarchy.level_steps` gives.
+
+    Returns
+    -------
+    probs : Tensor of shape (N, C_H, *S)
+        Sums to 1 over axis 1.
+
+    Notes
+    -----
+    :math:`p^{h+1}_c = p^h_{a(c)} \, w^{h+1}_c / \sum_{a(c') = a(c)} w^{h+1}_{c'}` with
+    the class `a(c)` above `c`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> coarse, fine = torch.tensor([[0.3, 0.7]]), torch.tensor([[5.0, 2.0, 3.0]])
+    >>> marginal_probabilities([coarse, fine], [torch.tensor([0, 1, 1])])
+    tensor([[0.3000, 0.2800, 0.4200]])
+    """
+    coarsest, *finer = weights
+    probs = coarsest / coarsest.sum(dim=1, keepdim=True)
+    for weight, step in zip(finer, steps, strict=True):
+        given = probs / pool_sum(weight, step, probs.shape[1])
+        probs = weight * lift(given, step)
+    return probs

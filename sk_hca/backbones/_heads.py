@@ -5,6 +5,7 @@ anchored, a position for each of them.  Features have shape (N, d, *S).
 """
 
 import copy
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -15,6 +16,8 @@ from sk_hca.base import NetworkOutput
 
 def linear(features, weight, bias):
     """Apply a linear layer along axis 1, whatever axes follow.
+
+    The outputs of a table lie in memory class by class, as those of a map do.
 
     Parameters
     ----------
@@ -38,7 +41,9 @@ def linear(features, weight, bias):
     torch.Size([1, 5, 3, 4])
     """
     if features.ndim == 2:
-        return functional.linear(features, weight, bias)
+        # A class after the other in memory: merging and pooling classes then moves
+        # whole rows.
+        return torch.addmm(bias.unsqueeze(1), weight, features.t()).t()
     return functional.linear(features.movedim(1, -1), weight, bias).movedim(-1, 1)
 
 
@@ -56,11 +61,18 @@ class FusedHeads(nn.Module):
     detach_coarse : bool, default=False
         Whether the coarse levels leave the features alone, so that the finest alone
         trains the backbone.
+
+    Attributes
+    ----------
+    is_linear : bool
+        Whether the logits are a linear function of the features.
     """
+
+    is_linear = True
 
     def __init__(self, n_features, n_outputs, detach_coarse=False):
         super().__init__()
-        self.n_outputs = list(n_outputs)
+        self.n_outputs = tuple(n_outputs)
         self.detach_coarse = detach_coarse
         layer = nn.Linear(n_features, sum(self.n_outputs))
         self.weight, self.bias = layer.weight, layer.bias
@@ -74,10 +86,21 @@ class FusedHeads(nn.Module):
         finest = linear(features, self.weight[n_coarse:], self.bias[n_coarse:])
         return torch.cat([coarse, finest], dim=1)
 
+    def selected(self, index):
+        """Return heads of one level, with these outputs only."""
+        return self.summed(index.unsqueeze(1))
+
+    def summed(self, index):
+        """Return heads of one level, each output the sum of a row of `index`."""
+        n_features, index = self.weight.shape[1], index.to(self.weight.device)
+        heads = FusedHeads(n_features, [len(index)]).requires_grad_(False)
+        heads.weight.data = self.weight.detach()[index].sum(dim=1)
+        heads.bias.data = self.bias.detach()[index].sum(dim=1)
+        return heads
+
     def forward(self, features):
-        """Split the fused logits into levels."""
-        levels = self.logits(features).split(self.n_outputs, dim=1)
-        return NetworkOutput(features, levels)
+        """Give the logits of all levels."""
+        return NetworkOutput(features, self.logits(features), self.n_outputs)
 
 
 class AnchoredHeads(FusedHeads):
@@ -100,12 +123,25 @@ class AnchoredHeads(FusedHeads):
         Whether the coarse levels leave the features alone.
     """
 
+    is_linear = False
+    positions: torch.Tensor
+
     def __init__(self, n_features, positions, detach_coarse=False):
         super().__init__(n_features, [len(p) for p in positions], detach_coarse)
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
         self.location = nn.Linear(n_features, 2)
         self.register_buffer("positions", torch.cat(list(positions)))
+
+    def selected(self, index):
+        """Return anchored heads of one level, with these outputs only."""
+        index = index.to(self.weight.device)
+        n_features, positions = self.weight.shape[1], self.positions[index]
+        heads = AnchoredHeads(n_features, [positions]).requires_grad_(False)
+        heads.weight.data = self.weight.detach()[index]
+        heads.bias.data = self.bias.detach()[index]
+        heads.location = self.location
+        return heads
 
     def locate(self, features):
         """Return the location and its scale, each of shape (N, 1, *S)."""
@@ -120,7 +156,7 @@ class AnchoredHeads(FusedHeads):
         return -(positions - location).abs() / scale
 
     def forward(self, features):
-        """Add the anchor to the free logits, and split them into levels."""
+        """Add the anchor to the free logits."""
         location, scale = self.locate(features)
         anchors = self.anchor(location, scale, self.positions)
         if self.detach_coarse:
@@ -128,8 +164,8 @@ class AnchoredHeads(FusedHeads):
             anchors = torch.cat(
                 [anchors[:, :n_coarse].detach(), anchors[:, n_coarse:]], dim=1
             )
-        levels = (self.logits(features) + anchors).split(self.n_outputs, dim=1)
-        return NetworkOutput(features, levels, location=location.squeeze(1))
+        logits = self.logits(features) + anchors
+        return NetworkOutput(features, logits, self.n_outputs, location.squeeze(1))
 
 
 class LocationHead(nn.Module):
@@ -189,6 +225,10 @@ class Student(nn.Module):
         """Give the logits of the teachers and of the student, for frozen features."""
         with torch.no_grad():
             output = self.heads(features)
+        return replace(output, student=self.answer(features))
+
+    def answer(self, features):
+        """Give the logits of the student."""
         logits = features
         for layer in self.layers:
             if isinstance(layer, nn.Linear):
@@ -197,7 +237,11 @@ class Student(nn.Module):
                 logits = layer(logits)
         if isinstance(self.heads, AnchoredHeads):
             logits = logits + self.finest_anchor(features)
-        return NetworkOutput(features, output.levels, output.location, student=logits)
+        return logits
+
+    def alone(self):
+        """Return what gives the student's logits without the teachers'."""
+        return StudentAlone(self)
 
     def finest_anchor(self, features):
         """Return the anchor of the finest classes, which the student leans on too."""
@@ -205,6 +249,24 @@ class Student(nn.Module):
             location, scale = self.heads.locate(features)
             positions = self.heads.positions[-self.heads.n_outputs[-1] :]
             return self.heads.anchor(location, scale, positions)
+
+
+class StudentAlone(nn.Module):
+    """A student that has learned: its teachers are not asked any more.
+
+    Parameters
+    ----------
+    student : Student
+        The trained student.
+    """
+
+    def __init__(self, student):
+        super().__init__()
+        self.student = student
+
+    def forward(self, features):
+        """Give the logits of the student."""
+        return NetworkOutput(features, student=self.student.answer(features))
 
 
 class Network(nn.Module):

@@ -1,11 +1,12 @@
 """Parcels that travel between rooms, and the door that checks what comes in."""
 
-from sk_hca.base._contracts import LevelClasses, NetworkOutput
+from sk_hca.base._contracts import ClassTable, LevelClasses, NetworkOutput
 from sk_hca.base._resolve import check_alias, resolve
 from sk_hca.base._validation import check_targets, check_weights
 from sk_hca.base._versions import show_versions
 
 __all__ = [
+    "ClassTable",
     "LevelClasses",
     "NetworkOutput",
     "check_alias",

@@ -1,6 +1,6 @@
 """Parcels that travel between rooms: what a network gives, and what a class means.
 
-Both are frozen, and know how to move to a device.  Class or feature axis is axis 1;
+All are frozen, and know how to move to a device.  Class or feature axis is axis 1;
 ``*S`` is the tail of the target: empty for tables and whole images, ``(H, W)`` for
 maps.
 """
@@ -11,7 +11,7 @@ import torch
 
 
 class _Movable:
-    """A dataclass of tensors (or tuples of tensors, or None) that moves as one."""
+    """A dataclass of tensors (or parcels, numbers, None) that moves as one."""
 
     def to(self, device):
         """Return the same parcel on another device."""
@@ -28,7 +28,7 @@ def _move(value, device):
         return None
     if isinstance(value, tuple):
         return tuple(_move(item, device) for item in value)
-    return value.to(device)
+    return value.to(device) if hasattr(value, "to") else value
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,11 @@ class NetworkOutput(_Movable):
     features : Tensor of shape (N, d, *S)
         Output of the backbone.
 
-    levels : tuple of Tensor of shape (N, C_h, *S)
-        Logits of every classifier, coarse to fine; the last is the finest.
+    logits : Tensor of shape (N, sum of C_h, *S), optional
+        Logits of all classifiers side by side, coarse to fine.
+
+    n_classes : tuple of int
+        Number of classes of every classifier, coarse to fine.
 
     location : Tensor of shape (N, *S), optional
         Standardised target that a location head points at.
@@ -51,9 +54,15 @@ class NetworkOutput(_Movable):
     """
 
     features: torch.Tensor
-    levels: tuple = ()
+    logits: torch.Tensor | None = None
+    n_classes: tuple = ()
     location: torch.Tensor | None = None
     student: torch.Tensor | None = None
+
+    @property
+    def levels(self):
+        """Logits of every classifier, coarse to fine, as views; the last is finest."""
+        return () if self.logits is None else self.logits.split(self.n_classes, dim=1)
 
 
 @dataclass(frozen=True)
@@ -98,4 +107,52 @@ class LevelClasses(_Movable):
             values=torch.tensor(level.values, dtype=real, device=device),
             counts=torch.tensor(level.counts, dtype=real, device=device),
             parent=torch.tensor(level.parent, dtype=torch.int64, device=device),
+        )
+
+
+@dataclass(frozen=True)
+class ClassTable(_Movable):
+    """The classes of all levels side by side, as their logits are.
+
+    Parameters
+    ----------
+    finest : LevelClasses
+        Classes of the finest level.
+
+    n_classes : tuple of int
+        Number of classes of every level, coarse to fine.
+
+    holders : Tensor of shape (C_H, H)
+        Where, side by side, the class of every level is that holds a finest class.
+
+    lower, upper : Tensor of shape (sum of C_h,)
+        Borders of every class, by their positions among those of the finest level.
+    """
+
+    finest: LevelClasses
+    n_classes: tuple
+    holders: torch.Tensor
+    lower: torch.Tensor
+    upper: torch.Tensor
+
+    @classmethod
+    def from_levels(cls, levels):
+        """Lay levels side by side, coarse to fine."""
+        n_classes = tuple(len(classes.values) for classes in levels)
+        before = [sum(n_classes[:h]) for h in range(len(levels))]
+        ends = [classes.parent.bincount().cumsum(0) for classes in levels]
+        upper = torch.cat(ends)
+        widths = [end.diff(prepend=end.new_zeros(1)) for end in ends]
+        return cls(
+            finest=levels[-1],
+            n_classes=n_classes,
+            holders=torch.stack(
+                [
+                    classes.parent + start
+                    for classes, start in zip(levels, before, strict=True)
+                ],
+                dim=1,
+            ),
+            lower=upper - torch.cat(widths),
+            upper=upper,
         )

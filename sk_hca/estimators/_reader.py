@@ -97,28 +97,33 @@ class LevelReader(BaseDeepRegressor):
         """
         decoder = make_decoder(self.decoder)
 
-        def every_level(mode, output, levels):
+        def every_level(output):
             answers = [
                 decoder(logits, classes)
                 for logits, classes in zip(output.levels, levels, strict=True)
             ]
             return torch.stack(answers, dim=1)
 
-        return list(np.moveaxis(self._answer(X, every_level), 1, 0))
+        data = self._check_inputs(X)
+        levels = self._level_classes(self.net_.device)
+        answers = self._read(self.net_.module_, data, every_level)
+        return list(np.moveaxis(answers, 1, 0))
 
     def _answer(self, X, answer):
         """Run the network over inputs and keep what `answer` makes of its output."""
         data = self._check_inputs(X)
         mode = make_adjustment(self.mode)
-        module = self.net_.module_
+        heads = self.net_.module_.heads
         if mode.trains_student:
             if self.student_net_ is None:
                 raise ValueError(
                     f"mode={self.mode!r} needs a student, but this model was fitted "
                     "without one. Call readjust(mode, X, y) with the training data."
                 )
-            module = Network(module.extractor, self.student_net_.module_)
+            heads = self.student_net_.module_
         levels = self._level_classes(self.net_.device)
+        heads, mode = mode.simplified(heads, levels)
+        module = Network(self.net_.module_.extractor, heads)
         return self._read(module, data, lambda output: answer(mode, output, levels))
 
     def _level_classes(self, device):

@@ -8,9 +8,11 @@ of shape ().
 from torch import nn
 
 from sk_hca.backbones import AnchoredHeads, FusedHeads, Student
+from sk_hca.base import ClassTable
+from sk_hca.hierarchy import LevelCascade
 from sk_hca.losses import (
-    cross_entropy_map,
-    distillation_map,
+    divergence_map,
+    fused_cross_entropy_map,
     regression_map,
     weighted_mean,
 )
@@ -35,15 +37,15 @@ class LevelCriterion(nn.Module):
     def __init__(self, labels, levels, center, scale):
         super().__init__()
         self.labels = labels
-        self.levels = levels
+        self.table = ClassTable.from_levels(levels)
         self.center = center
         self.scale = scale
 
     def forward(self, output, target):
         """Average the loss of a batch over the targets that count."""
         y, *weight = target
-        truth = self.labels.encode(y, self.levels, output.levels[-1].dtype)
-        loss = cross_entropy_map(output.levels, truth)
+        truth = self.labels.encode(y, self.table, output.logits.dtype)
+        loss = fused_cross_entropy_map(output.logits, output.n_classes, truth)
         if output.location is not None:
             standard = (y - self.center) / self.scale
             loss = loss + regression_map(
@@ -66,16 +68,15 @@ class DistillationCriterion(nn.Module):
 
     def __init__(self, levels, alignment):
         super().__init__()
-        self.parents = [classes.parent for classes in levels[:-1]]
-        self.steps = [classes.step for classes in levels[:-1]]
+        n_classes = [len(classes.values) for classes in levels]
+        self.cascade = LevelCascade([level.step for level in levels[:-1]], n_classes)
         self.alignment = alignment
 
     def forward(self, output, target):
         """Average the divergence of a batch over the targets that count."""
         _, *weight = target
-        loss = distillation_map(
-            output.student, output.levels, self.parents, self.alignment, self.steps
-        )
+        student = self.cascade.pool(output.student, self.alignment)
+        loss = divergence_map(student, output.logits, output.n_classes)
         return weighted_mean(loss, *weight)
 
 
@@ -94,13 +95,13 @@ class StudentCriterion(nn.Module):
     def __init__(self, labels, classes):
         super().__init__()
         self.labels = labels
-        self.classes = classes
+        self.table = ClassTable.from_levels([classes])
 
     def forward(self, output, target):
         """Average the cross-entropy of a batch over the targets that count."""
         y, *weight = target
-        truth = self.labels.encode(y, [self.classes], output.student.dtype)
-        loss = cross_entropy_map([output.student], truth)
+        truth = self.labels.encode(y, self.table, output.student.dtype)
+        loss = fused_cross_entropy_map(output.student, self.table.n_classes, truth)
         return weighted_mean(loss, *weight)
 
 

@@ -1,5 +1,7 @@
 """Coarse levels, and the maps that tie them to the finest one."""
 
+from sk_hca.hierarchy._cascade import LevelCascade
+from sk_hca.hierarchy._fused import as_rows, exponentials, from_rows, level_softmax
 from sk_hca.hierarchy._hierarchy import HierarchicalBinner, Level
 from sk_hca.hierarchy._maps import (
     level_steps,
@@ -13,6 +15,11 @@ from sk_hca.hierarchy._merging import merge_classes
 __all__ = [
     "HierarchicalBinner",
     "Level",
+    "LevelCascade",
+    "as_rows",
+    "exponentials",
+    "from_rows",
+    "level_softmax",
     "level_steps",
     "lift",
     "merge_classes",

@@ -2,11 +2,13 @@
 
 from sk_hca.losses._classification import (
     cross_entropy_map,
+    fused_cross_entropy_map,
     hierarchical_cross_entropy,
 )
 from sk_hca.losses._distillation import (
     distillation_loss,
     distillation_map,
+    divergence_map,
     pool_student,
 )
 from sk_hca.losses._reduction import weighted_mean
@@ -17,6 +19,8 @@ __all__ = [
     "cross_entropy_map",
     "distillation_loss",
     "distillation_map",
+    "divergence_map",
+    "fused_cross_entropy_map",
     "hierarchical_cross_entropy",
     "pool_student",
     "regression_map",

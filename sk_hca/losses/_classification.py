@@ -1,8 +1,63 @@
 """Cross-entropy over all levels: what trains the features and every classifier."""
 
-from torch.nn.functional import cross_entropy
+import torch
+from torch.nn.functional import one_hot
 
+from sk_hca.hierarchy import as_rows, level_softmax
 from sk_hca.losses._reduction import weighted_mean
+
+
+def fused_cross_entropy_map(logits, n_classes, truth):
+    """Sum the cross-entropies of all levels, side by side, target by target.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (N, sum of C_h, *S)
+        Logits of all classifiers side by side, coarse to fine.
+
+    n_classes : tuple of int
+        Number of classes of every level, coarse to fine.
+
+    truth : Tensor
+        For every level the place of the right class, side by side, of shape
+        (N, H, *S); or the distributions of all levels, of shape (N, sum of C_h, *S),
+        each of which sums to 1.
+
+    Returns
+    -------
+    loss : Tensor of shape (N, *S)
+
+    Examples
+    --------
+    >>> import torch
+    >>> fused_cross_entropy_map(torch.zeros(1, 6), (2, 4), torch.tensor([[0, 3]]))
+    tensor([2.0794])
+    """
+    loss = _LevelCrossEntropy.apply(as_rows(logits), as_rows(truth), n_classes)
+    return loss.view(len(logits), *logits.shape[2:])
+
+
+class _LevelCrossEntropy(torch.autograd.Function):
+    """All levels in one pass; the gradient is prediction minus truth."""
+
+    @staticmethod
+    def forward(ctx, logits, truth, n_classes):
+        probs, log_sums = level_softmax(logits, n_classes)
+        ctx.save_for_backward(probs, truth)
+        if truth.is_floating_point():
+            told = (truth * logits).sum(dim=1)
+        else:
+            told = logits.gather(1, truth).sum(dim=1)
+        return log_sums.sum(dim=1).sub_(told)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        probs, truth = ctx.saved_tensors
+        grad = grad.unsqueeze(1)
+        if truth.is_floating_point():
+            return (probs - truth).mul_(grad), None, None
+        return (probs * grad).scatter_add_(1, truth, -grad.expand_as(truth)), None, None
 
 
 def cross_entropy_map(levels, targets):
@@ -28,10 +83,21 @@ def cross_entropy_map(levels, targets):
     ...                   [torch.tensor([0]), torch.tensor([1])])
     tensor([2.0794])
     """
-    return sum(
-        cross_entropy(logits, target, reduction="none")
+    truth = [
+        _as_distribution(target, logits)
         for logits, target in zip(levels, targets, strict=True)
+    ]
+    n_classes = tuple(logits.shape[1] for logits in levels)
+    return fused_cross_entropy_map(
+        torch.cat(tuple(levels), dim=1), n_classes, torch.cat(truth, dim=1)
     )
+
+
+def _as_distribution(target, logits):
+    """Give all probability to a class index; a distribution stays as it is."""
+    if not target.is_floating_point():
+        target = one_hot(target, logits.shape[1]).movedim(-1, 1)
+    return target.to(logits.dtype)
 
 
 def hierarchical_cross_entropy(levels, targets, weight=None):

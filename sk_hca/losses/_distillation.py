@@ -5,7 +5,16 @@ which is Eqs. 13 and 14 taken together and stable at any scale.  Pooling by the 
 (Eq. 10) is the ablation of the paper; it takes one softmax of the student, once.
 """
 
-from sk_hca.hierarchy import level_steps, pool_logsumexp, pool_max
+import torch
+
+from sk_hca.hierarchy import (
+    LevelCascade,
+    as_rows,
+    level_softmax,
+    level_steps,
+    pool_logsumexp,
+    pool_max,
+)
 from sk_hca.losses._reduction import weighted_mean
 
 
@@ -50,23 +59,61 @@ def pool_student(student_logits, parents, n_classes, alignment="max", steps=None
     >>> pool_student(logits, parents, [2], alignment="max")[0].softmax(dim=1)
     tensor([[0.4444, 0.5556]])
     """
+    sizes = [*n_classes, student_logits.shape[1]]
+    steps = level_steps(parents, n_classes) if steps is None else steps
+    if steps is not None:
+        pooled = LevelCascade(steps, sizes).pool(student_logits, alignment)
+        return list(pooled.split(sizes, dim=1))
     pool, finest = pool_max, student_logits
     if alignment == "sum":
         pool, finest = pool_logsumexp, student_logits.log_softmax(dim=1)
-    steps = level_steps(parents, n_classes) if steps is None else steps
-    levels = [finest]
-    maps = parents if steps is None else steps
-    for parent, n in reversed(list(zip(maps, n_classes, strict=True))):
-        source = finest if steps is None else levels[0]
-        levels.insert(0, pool(source, parent, n))
-    return levels
+    coarse = zip(parents, n_classes, strict=True)
+    return [*(pool(finest, parent, n) for parent, n in coarse), finest]
 
 
-def divergence_map(teacher_logits, student_logits):
-    """Compute KL(teacher || student) of one level, target by target (Eq. 11)."""
-    teacher_log_p = teacher_logits.log_softmax(dim=1)
-    gap = teacher_log_p - student_logits.log_softmax(dim=1)
-    return (teacher_log_p.exp() * gap).sum(dim=1)
+def divergence_map(student_logits, teacher_logits, n_classes):
+    """Sum KL(teacher || student) over all levels, target by target (Eqs. 11 and 12).
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : Tensor of shape (N, sum of C_h, *S)
+        Logits of all levels side by side, coarse to fine.
+
+    n_classes : tuple of int
+        Number of classes of every level.
+
+    Returns
+    -------
+    loss : Tensor of shape (N, *S)
+
+    Examples
+    --------
+    >>> import torch
+    >>> divergence_map(torch.zeros(1, 6), torch.ones(1, 6), (2, 4))
+    tensor([0.])
+    """
+    loss = _LevelDivergence.apply(
+        as_rows(student_logits), as_rows(teacher_logits), n_classes
+    )
+    return loss.view(len(student_logits), *student_logits.shape[2:])
+
+
+class _LevelDivergence(torch.autograd.Function):
+    """All levels in one pass; the gradient is student minus teacher."""
+
+    @staticmethod
+    def forward(ctx, student, teacher, n_classes):
+        q, log_sums = level_softmax(student, n_classes)
+        p, teacher_log_sums = level_softmax(teacher, n_classes)
+        ctx.save_for_backward(q.sub_(p))
+        gap = log_sums.sub_(teacher_log_sums).sum(dim=1)
+        return gap.add_((teacher - student).mul_(p).sum(dim=1))
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        (gap,) = ctx.saved_tensors
+        return gap * grad.unsqueeze(1), None, None
 
 
 def distillation_map(
@@ -104,9 +151,10 @@ def distillation_map(
     """
     n_classes = [logits.shape[1] for logits in level_logits[:-1]]
     levels = pool_student(student_logits, parents, n_classes, alignment, steps)
-    return sum(
-        divergence_map(teacher, student)
-        for teacher, student in zip(level_logits, levels, strict=True)
+    return divergence_map(
+        torch.cat(levels, dim=1),
+        torch.cat(tuple(level_logits), dim=1),
+        (*n_classes, student_logits.shape[1]),
     )
 
 

@@ -33,9 +33,18 @@ def decode_argmax(logits, values):
     >>> decode_argmax(p.log(), torch.tensor([0.0, 1.0, 5.0]))
     tensor([1.])
     """
-    highest, index = logits.max(dim=1)
-    # A NaN would win every comparison: it must not turn into a class.
-    return torch.where(highest.isnan(), torch.nan, values[index])
+    highest = logits.amax(dim=1, keepdim=True)
+    # The first of the largest, found with whole rows of floats: several times faster
+    # than a search for its index.
+    n_classes = logits.shape[1]
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    rank = torch.arange(n_classes, 0, -1, dtype=dtype, device=logits.device)
+    is_largest = (logits - highest).to(dtype).eq_(0)
+    ranks = is_largest.mul_(rank.view(1, -1, *(1,) * (logits.ndim - 2)))
+    index = n_classes - ranks.amax(dim=1).long()
+    # A NaN equals nothing: it must not turn into a class.
+    y = values[index.clamp_max(n_classes - 1)]
+    return torch.where(highest.squeeze(1).isnan(), torch.nan, y)
 
 
 def decode_mean(logits, values):
@@ -60,8 +69,19 @@ def decode_mean(logits, values):
     >>> decode_mean(p.log(), torch.tensor([0.0, 1.0, 5.0])).round(decimals=3)
     tensor([2.])
     """
-    p = logits.softmax(dim=1).to(values.dtype)
-    return torch.tensordot(p, values, dims=([1], [0]))
+    return mean_of_weights(logits.sub(logits.amax(dim=1, keepdim=True)).exp_(), values)
+
+
+def mean_of_weights(weights, values):
+    """Average the class values by weights, which need not sum to 1."""
+    # In halves of their range around its middle, so that a float32 neither overflows
+    # nor loses more than a part of the range.
+    middle = values[0] / 2 + values[-1] / 2
+    half = (values - middle).abs().amax()
+    offsets = (values - middle) / torch.where(half > 0, half, 1.0)
+    total = weights.sum(dim=1)
+    offset = torch.tensordot(weights, offsets.to(weights.dtype), ([1], [0])) / total
+    return middle + half * offset.clamp(-1, 1).to(values.dtype)
 
 
 def decode_quantile(logits, edges, values, level=0.5):
@@ -99,7 +119,12 @@ def decode_quantile(logits, edges, values, level=0.5):
     >>> decode_quantile(p.log(), edges, values)
     tensor([1.6667])
     """
-    cumulative = logits.softmax(dim=1).to(values.dtype).cumsum(dim=1)
+    return quantile_of_weights(logits.softmax(dim=1), edges, values, level)
+
+
+def quantile_of_weights(weights, edges, values, level=0.5):
+    """Read a quantile off weights, which need not sum to 1."""
+    cumulative = weights.to(values.dtype).cumsum(dim=1)
     target = level * cumulative[:, -1:]
     last = len(values) - 1
     index = (cumulative < target).sum(dim=1, keepdim=True).clamp_max(last)
@@ -115,7 +140,11 @@ def decode_quantile(logits, edges, values, level=0.5):
 
 
 class BaseDecoder(BaseEstimator):
-    """A way to read one number off a distribution."""
+    """A way to read one number off a distribution, given as logits or as weights."""
+
+    def from_weights(self, weights, classes):
+        """Decode a batch of probabilities, each distribution times any factor."""
+        return self(weights.log(), classes)
 
 
 class ArgmaxDecoder(BaseDecoder):
@@ -125,6 +154,10 @@ class ArgmaxDecoder(BaseDecoder):
         """Decode a batch."""
         return decode_argmax(logits, classes.values)
 
+    def from_weights(self, weights, classes):
+        """Decode a batch: weights are in the order of their logits."""
+        return decode_argmax(weights, classes.values)
+
 
 class MeanDecoder(BaseDecoder):
     """The mean of the distribution; best for squared errors."""
@@ -133,6 +166,10 @@ class MeanDecoder(BaseDecoder):
         """Decode a batch."""
         return decode_mean(logits, classes.values)
 
+    def from_weights(self, weights, classes):
+        """Decode a batch of weights."""
+        return mean_of_weights(weights, classes.values)
+
 
 class MedianDecoder(BaseDecoder):
     """The median of the distribution, interpolated; best for absolute errors."""
@@ -140,6 +177,10 @@ class MedianDecoder(BaseDecoder):
     def __call__(self, logits, classes):
         """Decode a batch."""
         return decode_quantile(logits, classes.edges, classes.values)
+
+    def from_weights(self, weights, classes):
+        """Decode a batch of weights."""
+        return quantile_of_weights(weights, classes.edges, classes.values)
 
 
 DECODERS = {"argmax": ArgmaxDecoder, "mean": MeanDecoder, "median": MedianDecoder}

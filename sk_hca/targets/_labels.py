@@ -1,7 +1,8 @@
 r"""Turn targets into what the classifiers should say: :math:`p^h`, on every level.
 
-Labels of the coarse levels are pooled sums of the finest ones, so all levels tell the
-same story.  Targets outside the training range belong to the outermost classes.
+Labels of the coarse levels are sums of the finest ones, between the borders of the
+coarse class, so all levels tell the same story.  Targets outside the training range
+belong to the outermost classes.
 """
 
 import math
@@ -12,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_hca.base import resolve
-from sk_hca.hierarchy import pool_sum
+from sk_hca.hierarchy import lift
 
 
 def class_index(y, edges):
@@ -109,8 +110,7 @@ def gaussian_labels(y, values, sigma):
     >>> p.round(decimals=3)
     tensor([[0.2740, 0.4520, 0.2740]])
     """
-    gap = y.unsqueeze(1) - values.view(1, -1, *(1,) * (y.ndim - 1))
-    return torch.softmax(-0.5 * (gap / sigma) ** 2, dim=1)
+    return torch.softmax(-0.5 * (_from_targets(values, y) / sigma) ** 2, dim=1)
 
 
 def histogram_gaussian_labels(y, edges, sigma):
@@ -153,16 +153,57 @@ def histogram_gaussian_labels(y, edges, sigma):
     >>> p.round(decimals=3)
     tensor([[0.1580, 0.6850, 0.1580]])
     """
+    return gaussian_below(y, edges, sigma).diff(dim=1)
+
+
+def gaussian_below(y, edges, sigma):
+    """Integrate a Gaussian around each target, as far as every border.
+
+    Parameters
+    ----------
+    y : Tensor of shape (N, *S)
+        Targets, in the unit of the data; those outside the edges are moved to them.
+
+    edges : Tensor of shape (C + 1,)
+        Borders of the classes.
+
+    sigma : float
+        Width of the Gaussian, in the unit of the data.
+
+    Returns
+    -------
+    below : Tensor of shape (N, C + 1, *S)
+        Rises from 0 at the first border to 1 at the last.
+
+    Examples
+    --------
+    >>> import torch
+    >>> edges = torch.tensor([0.0, 1.0, 2.0, 3.0])
+    >>> gaussian_below(torch.tensor([1.5]), edges, sigma=0.5).round(decimals=3)
+    tensor([[0.0000, 0.1580, 0.8420, 1.0000]])
+    """
     y = y.clamp(edges[0], edges[-1])
-    gap = edges.view(1, -1, *(1,) * (y.ndim - 1)) - y.unsqueeze(1)
-    area = torch.erf(gap / (sigma * math.sqrt(2.0)))
-    return area.diff(dim=1) / (area[:, -1:] - area[:, :1])
+    area = torch.erf(_from_targets(edges, y) / (sigma * math.sqrt(2.0)))
+    lowest = area[:, :1]
+    return (area - lowest) / (area[:, -1:] - lowest)
+
+
+def _from_targets(points, y):
+    """Subtract every target from every point: (N, C, *S), in memory as logits are."""
+    if y.ndim == 1:
+        return (points.unsqueeze(1) - y).t()
+    return points.view(1, -1, *(1,) * (y.ndim - 1)) - y.unsqueeze(1)
 
 
 class BaseLabels(BaseEstimator):
-    """What the classifiers are told; a subclass says it for the finest level."""
+    """What the classifiers are told; a subclass says it for the finest level.
 
-    def encode(self, y, levels, dtype):
+    It writes ``finest_labels(y, classes)``, from targets of shape (N, *S) and the
+    :class:`~sk_hca.base.LevelClasses` of the finest level to distributions of shape
+    (N, C_H, *S), each of which sums to 1.
+    """
+
+    def encode(self, y, table, dtype):
         """Turn a batch of targets into the truth of every level.
 
         Parameters
@@ -170,32 +211,35 @@ class BaseLabels(BaseEstimator):
         y : Tensor of shape (N, *S)
             Targets, in the unit of the data.
 
-        levels : list of LevelClasses
-            Classes of every level, coarse to fine.
+        table : ClassTable
+            Classes of all levels, side by side.
 
         dtype : torch.dtype
             Type of soft labels.
 
         Returns
         -------
-        targets : list of Tensor
-            Class indices of shape (N, *S), or distributions of shape (N, C_h, *S).
+        truth : Tensor
+            Distributions of all levels side by side, of shape (N, sum of C_h, *S); or,
+            of one-hot labels, the place of the right class of every level, of shape
+            (N, H, *S).
         """
-        finest = self.finest_labels(y, levels[-1]).to(dtype)
-        coarse = [
-            pool_sum(finest, classes.parent, len(classes.values))
-            for classes in levels[:-1]
-        ]
-        return [*coarse, finest]
+        below = self.below_borders(y, table.finest, dtype)
+        return lift(below, table.upper) - lift(below, table.lower)
+
+    def below_borders(self, y, classes, dtype):
+        """Add the labels of the finest classes up to every border: (N, C + 1, *S)."""
+        labels = self.finest_labels(y, classes).to(dtype)
+        return torch.cat([torch.zeros_like(labels[:, :1]), labels.cumsum(1)], dim=1)
 
 
 class OneHotLabels(BaseLabels):
     """The class of the target, and nothing else."""
 
-    def encode(self, y, levels, dtype):
-        """Look the coarse classes up in the parent maps."""
-        index = class_index(y, levels[-1].edges)
-        return [*(classes.parent[index] for classes in levels[:-1]), index]
+    def encode(self, y, table, dtype):
+        """Look the classes of all levels up by that of the finest."""
+        index = class_index(y, table.finest.edges)
+        return table.holders[index].movedim(-1, 1)
 
 
 class _WidthLabels(BaseLabels):
@@ -246,13 +290,13 @@ class HistogramGaussianLabels(_WidthLabels):
         Whether `sigma` counts classes, or is in the unit of the targets.
     """
 
-    def finest_labels(self, y, classes):
-        """Integrate a Gaussian around the target over every class."""
+    def below_borders(self, y, classes, dtype):
+        """Integrate a Gaussian around the target as far as every border."""
         if self.unit == "target":
-            return histogram_gaussian_labels(y, classes.edges, self.sigma)
-        position = class_position(y, classes.edges, classes.values)
-        borders = torch.arange(len(classes.edges), device=y.device)
-        return histogram_gaussian_labels(position, borders, self.sigma)
+            return gaussian_below(y, classes.edges, self.sigma).to(dtype)
+        position = class_position(y, classes.edges, classes.values).to(dtype)
+        borders = torch.arange(len(classes.edges), device=y.device, dtype=dtype)
+        return gaussian_below(position, borders, self.sigma)
 
 
 LABELS = {

@@ -41,6 +41,11 @@ class StageNet(NeuralNet):
             if getattr(type(callback), method_name, None) is not unused:
                 getattr(callback, method_name)(self, **cb_kwargs)
 
+    def run_single_epoch(self, iterator, training, **kwargs):
+        """Pass once over the data, whatever the module was used for before."""
+        super()._set_training(training)
+        super().run_single_epoch(iterator, training, **kwargs)
+
     def _set_training(self, training=True):
         """Switch the module where it is not switched yet: once an epoch, not a step."""
         if self.module_.training != training:

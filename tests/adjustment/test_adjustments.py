@@ -72,7 +72,13 @@ def make_output(tail=(), dtype=torch.float64, scale=2.0):
         shape = (16, n_classes, *tail)
         return scale * torch.randn(shape, generator=generator, dtype=dtype)
 
-    return NetworkOutput(draw(1), (draw(2), draw(3), draw(5)), student=draw(5))
+    return side_by_side(draw(1), (draw(2), draw(3), draw(5)), student=draw(5))
+
+
+def side_by_side(features, levels, **rest):
+    """The output of a network with these levels."""
+    n_classes = tuple(logits.shape[1] for logits in levels)
+    return NetworkOutput(features, torch.cat(levels, dim=1), n_classes, **rest)
 
 
 def log_probs(output):
@@ -203,7 +209,7 @@ def test_average_keeps_finest_class_without_samples(decoder):
 @each_tail
 @each_mode
 def test_mode_equals_none_when_there_is_one_level(tail, mode):
-    output = NetworkOutput(None, make_output(tail).levels[-1:])
+    output = side_by_side(None, make_output(tail).levels[-1:])
     levels = make_levels()[-1:]
     torch.testing.assert_close(
         mode.scores(output, levels).log_softmax(dim=1),
@@ -237,7 +243,7 @@ def test_mode_decodes_values_of_release(mode, name, load_oracle):
     numbers = load_oracle("hca_adjustment.npz")
     values = torch.from_numpy(numbers["class_values"])
     names = [f"coarse_logits_{h}" for h in range(1, 7)] + ["fine_logits"]
-    output = NetworkOutput(None, tuple(torch.from_numpy(numbers[n]) for n in names))
+    output = side_by_side(None, [torch.from_numpy(numbers[n]) for n in names])
     parents = [torch.from_numpy(numbers[f"parent_{h}"]) for h in range(1, 7)]
     levels = [
         LevelClasses(None, values, None, parent)

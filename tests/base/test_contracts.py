@@ -24,8 +24,9 @@ def level():
 
 
 def test_output_moves_tensors_tuples_and_gaps():
-    levels = (torch.rand(2, 2), torch.rand(2, 4))
-    output = NetworkOutput(torch.rand(2, 3), levels, location=torch.rand(2))
+    output = NetworkOutput(
+        torch.rand(2, 3), torch.rand(2, 6), (2, 4), location=torch.rand(2)
+    )
     moved = output.to("meta")
     assert moved.features.device.type == "meta"
     assert isinstance(moved.levels, tuple)
@@ -37,7 +38,7 @@ def test_output_moves_tensors_tuples_and_gaps():
 
 
 def test_output_survives_skorch_moving_it():
-    output = NetworkOutput(torch.rand(2, 3), (torch.rand(2, 2),))
+    output = NetworkOutput(torch.rand(2, 3), torch.rand(2, 2), (2,))
     moved = to_device(output, "meta")
     assert isinstance(moved, NetworkOutput)
     assert moved.levels[0].device.type == "meta"

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from sklearn.base import clone
 from torch.nn.functional import one_hot
 
-from sk_hca.base import LevelClasses
+from sk_hca.base import ClassTable, LevelClasses
 from sk_hca.prediction import decode_quantile
 from sk_hca.targets import (
     LABELS,
@@ -55,6 +55,16 @@ def make_levels():
         for parent in PARENTS
     ]
     return [*coarse, finest]
+
+
+def encode(labels, y, levels, dtype):
+    """The truth of every level by itself: class indices, or distributions."""
+    table = ClassTable.from_levels(levels)
+    truth = labels.encode(y, table, dtype)
+    if truth.is_floating_point():
+        return truth.split(table.n_classes, dim=1)
+    starts = np.cumsum([0, *table.n_classes[:-1]])
+    return [truth[:, h] - start for h, start in enumerate(starts)]
 
 
 def position_written_out(y, edges=EDGES, values=VALUES):
@@ -141,7 +151,7 @@ def test_median_of_narrow_labels_is_the_target_or_its_class(unit):
     y = draw_targets((), lower=-0.9, upper=6.9)
     levels = make_levels()
     labels = HistogramGaussianLabels(1e-6, unit=unit)
-    p = labels.encode(y, levels, torch.float64)[-1]
+    p = encode(labels, y, levels, torch.float64)[-1]
     median = decode_quantile(p.log(), EDGES, VALUES)
     # Far from its borders a class holds all of the Gaussian: its value is the median.
     torch.testing.assert_close(median, VALUES[class_index(y, EDGES)])
@@ -175,7 +185,7 @@ def test_histogram_gaussian_labels_equal_integrals(tail, sigma):
 @each_soft
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_soft_labels_are_distributions_on_every_level(tail, labels, dtype):
-    targets = labels.encode(draw_targets(tail), make_levels(), dtype)
+    targets = encode(labels, draw_targets(tail), make_levels(), dtype)
     assert [p.shape for p in targets] == [(32, size, *tail) for size in (2, 3, 5)]
     for p in targets:
         assert p.dtype == dtype
@@ -187,7 +197,7 @@ def test_soft_labels_are_distributions_on_every_level(tail, labels, dtype):
 @each_tail
 @each_soft
 def test_coarse_labels_are_sums_of_finest(tail, labels):
-    *coarse, finest = labels.encode(draw_targets(tail), make_levels(), torch.float64)
+    *coarse, finest = encode(labels, draw_targets(tail), make_levels(), torch.float64)
     for p, parent in zip(coarse, PARENTS, strict=True):
         dense = one_hot(parent).T.double()
         torch.testing.assert_close(p, torch.einsum("jk,nk...->nj...", dense, finest))
@@ -200,20 +210,20 @@ def test_labels_in_classes_measure_distance_in_classes(tail):
     classes = np.arange(5).reshape(1, -1, *(1,) * len(tail))
 
     density = norm.pdf(position, loc=classes + 0.5, scale=0.8)
-    p = GaussianLabels(0.8).encode(y, make_levels(), torch.float64)[-1]
+    p = encode(GaussianLabels(0.8), y, make_levels(), torch.float64)[-1]
     np.testing.assert_allclose(p, density / density.sum(axis=1, keepdims=True))
 
     area = norm.cdf(classes + 1, position, 0.8) - norm.cdf(classes, position, 0.8)
-    p = HistogramGaussianLabels(0.8).encode(y, make_levels(), torch.float64)[-1]
+    p = encode(HistogramGaussianLabels(0.8), y, make_levels(), torch.float64)[-1]
     np.testing.assert_allclose(p, area / area.sum(axis=1, keepdims=True))
 
 
 @each_tail
 def test_labels_in_targets_measure_distance_in_targets(tail):
     y = draw_targets(tail)
-    p = GaussianLabels(1.5, unit="target").encode(y, make_levels(), y.dtype)[-1]
+    p = encode(GaussianLabels(1.5, unit="target"), y, make_levels(), y.dtype)[-1]
     torch.testing.assert_close(p, gaussian_labels(y, VALUES, 1.5))
-    p = HistogramGaussianLabels(1.5, unit="target").encode(y, make_levels(), y.dtype)
+    p = encode(HistogramGaussianLabels(1.5, unit="target"), y, make_levels(), y.dtype)
     torch.testing.assert_close(p[-1], histogram_gaussian_labels(y, EDGES, 1.5))
 
 
@@ -221,7 +231,7 @@ def test_labels_in_targets_measure_distance_in_targets(tail):
 def test_labels_move_with_target_inside_its_class(labels):
     y = torch.linspace(2.01, 5.99, 20, dtype=torch.float64)
     assert (class_index(y, EDGES) == 3).all()
-    p = labels.encode(y, make_levels(), torch.float64)[-1]
+    p = encode(labels, y, make_levels(), torch.float64)[-1]
     mean = p @ torch.arange(5, dtype=torch.float64)
     assert (mean.diff() > 0).all()
 
@@ -229,8 +239,8 @@ def test_labels_move_with_target_inside_its_class(labels):
 @pytest.mark.parametrize("labels", [SOFT[0], SOFT[2], SOFT[3]], ids=repr)
 def test_labels_of_targets_outside_are_those_of_the_border(labels):
     y = torch.tensor([-5.0, 12.0], dtype=torch.float64)
-    outside = labels.encode(y, make_levels(), torch.float64)
-    border = labels.encode(EDGES[[0, -1]], make_levels(), torch.float64)
+    outside = encode(labels, y, make_levels(), torch.float64)
+    border = encode(labels, EDGES[[0, -1]], make_levels(), torch.float64)
     for p, expected in zip(outside, border, strict=True):
         torch.testing.assert_close(p, expected)
 
@@ -238,9 +248,9 @@ def test_labels_of_targets_outside_are_those_of_the_border(labels):
 @each_soft
 def test_labels_of_far_targets_lean_to_outer_classes(labels):
     y = torch.tensor([-1e6, 1e6], dtype=torch.float64)
-    p = labels.encode(y, make_levels(), torch.float64)[-1]
+    p = encode(labels, y, make_levels(), torch.float64)[-1]
     assert torch.isfinite(p).all()
-    middle = labels.encode(VALUES[2:3], make_levels(), torch.float64)[-1]
+    middle = encode(labels, VALUES[2:3], make_levels(), torch.float64)[-1]
     assert p[0, 0] > middle[0, 0]
     assert p[1, 4] > middle[0, 4]
 
@@ -249,9 +259,9 @@ def test_labels_of_far_targets_lean_to_outer_classes(labels):
 def test_narrow_labels_equal_one_hot(make):
     y = draw_targets((), lower=-1, upper=7)
     levels = make_levels()
-    indices = OneHotLabels().encode(y, levels, torch.float64)
+    indices = encode(OneHotLabels(), y, levels, torch.float64)
     for p, index in zip(
-        make(1e-3).encode(y, levels, torch.float64), indices, strict=True
+        encode(make(1e-3), y, levels, torch.float64), indices, strict=True
     ):
         torch.testing.assert_close(p, one_hot(index, p.shape[1]).double())
 
@@ -263,7 +273,7 @@ def test_labels_of_value_on_border_favour_its_class(labels):
     values = torch.tensor([0.0, 1.5, 2.5], dtype=torch.float64)
     level = LevelClasses(edges, values, torch.ones(3), torch.arange(3))
     y = torch.zeros(1, dtype=torch.float64)
-    (p,) = labels.encode(y, [level], torch.float64)
+    (p,) = encode(labels, y, [level], torch.float64)
     assert p.argmax(dim=1) == 0
     if labels.unit == "class":
         centred = norm.cdf(0.5 / 0.8) - norm.cdf(-0.5 / 0.8)
@@ -274,7 +284,7 @@ def test_labels_of_value_on_border_favour_its_class(labels):
 def test_one_hot_labels_are_classes_of_every_level(tail):
     y = draw_targets(tail)
     index = np.searchsorted(EDGES.numpy()[1:-1], y.numpy(), side="left")
-    targets = OneHotLabels().encode(y, make_levels(), torch.float32)
+    targets = encode(OneHotLabels(), y, make_levels(), torch.float32)
     for classes, parent in zip(targets, [*PARENTS, torch.arange(5)], strict=True):
         assert classes.dtype == torch.int64
         np.testing.assert_array_equal(classes, parent.numpy()[index])
@@ -318,7 +328,7 @@ def test_labels_of_a_users_own_kind_pool_to_coarse_levels():
         def finest_labels(self, y, classes):
             return torch.full((len(y), len(classes.values)), 0.2)
 
-    coarse, _, _ = make_labels(Uniform()).encode(
-        torch.zeros(2), make_levels(), torch.float32
+    coarse, _, _ = encode(
+        make_labels(Uniform()), torch.zeros(2), make_levels(), torch.float32
     )
     torch.testing.assert_close(coarse, torch.tensor([[0.6, 0.4], [0.6, 0.4]]))
