@@ -109,8 +109,10 @@ def print_row(name, measured, limit=math.inf):
 def report(rows):
     """Measure and print a table of ratios; tell whether one is above its limit."""
     print_header()
-    # All rows are measured: a list, not a generator, which would stop at a miss.
-    return any([print_row(row.name, row.measure(), row.limit) for row in rows])
+    missed = False
+    for row in rows:
+        missed |= print_row(row.name, row.measure(), row.limit)
+    return missed
 
 
 def read_options(doc, **flags):
