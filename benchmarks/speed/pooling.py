@@ -22,7 +22,7 @@ from sk_hca.binning import LinearBinner
 from sk_hca.hierarchy import HierarchicalBinner, level_steps
 from sk_hca.losses import pool_student
 
-# Classes: limits of merging and of pooling, as shares of the dense form.
+# Finest classes (7 and 10 levels): limits of merging and of pooling, as shares of the dense form.
 LIMITS = {121: (0.25, 0.10), 1000: (0.10, 0.01)}
 
 
@@ -106,7 +106,7 @@ def class_ratios(n_classes, n_samples):
     levels = Levels(n_classes)
     scores = levels.scores(n_samples)
     merging, pooling = LIMITS[n_classes]
-    size = f"{n_classes} classes, {len(levels.sizes)} levels"
+    size = f"{n_classes} classes"
     rows = (
         ("merging / matrix product", levels.merge, levels.merge_by_product, merging),
         ("merging / broadcast", levels.merge, levels.merge_by_broadcast, merging),
@@ -120,13 +120,26 @@ def class_ratios(n_classes, n_samples):
         yield Ratio(f"{name}, both ways, {size}", *calls, *limits)
 
 
+def reading_ratio(n_classes, n_samples):
+    """Compare the forms of merging that fit in memory with as many rows as are read."""
+    levels = Levels(n_classes)
+    scores = levels.scores(n_samples)
+    return Ratio(
+        f"merging / matrix product, forward, {n_classes} classes",
+        forward(levels.merge, scores),
+        forward(levels.merge_by_product, scores),
+    )
+
+
 def main():
-    """Print the table."""
+    """Print the tables."""
     options = read_options(__doc__)
-    n_samples = 16 if options.quick else 256
-    print(f"{n_samples} samples, float32")
-    rows = [row for n in LIMITS for row in class_ratios(n, n_samples)]
-    sys.exit(report(rows) and options.check)
+    n_trained, n_read = (16, 64) if options.quick else (256, 4096)
+    print(f"A batch of training, {n_trained} samples, float32:")
+    is_missed = report([row for n in LIMITS for row in class_ratios(n, n_trained)])
+    print(f"\nA batch of prediction, {n_read:,} samples, for orientation:")
+    report([reading_ratio(n, n_read) for n in LIMITS])
+    sys.exit(is_missed and options.check)
 
 
 if __name__ == "__main__":

@@ -92,18 +92,20 @@ def ratios(times, ours, theirs):
 
 def print_header():
     """Print the head of a table of ratios."""
-    print(f"{'measure':60}  ratio  of all pairs  at most")
+    print(f"{'measure':60}  ratio   of all pairs  at most")
 
 
 def print_row(name, measured, limit=math.inf):
     """Print the median of several ratios; tell whether it is above its limit."""
-    is_missed = median(measured) > limit
-    spread = f"{min(measured):.2f} - {max(measured):.2f}"
+    middle, lowest, highest = median(measured), min(measured), max(measured)
+    # Two decimals, and three where two would say nothing.
+    digits = 2 if middle >= 0.1 else 3
+    spread = f"{lowest:.{digits}f} - {highest:.{digits}f}"
     bound = "" if math.isinf(limit) else f"{limit:.2f}"
-    mark = "  missed" if is_missed else ""
-    row = f"{name:60}  {median(measured):5.2f}  {spread:>12}  {bound:>7}{mark}"
+    mark = "  missed" if middle > limit else ""
+    row = f"{name:60}  {middle:5.{digits}f}  {spread:>13}  {bound:>7}{mark}"
     print(row.rstrip(), flush=True)
-    return is_missed
+    return middle > limit
 
 
 def report(rows):
