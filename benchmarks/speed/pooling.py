@@ -22,7 +22,7 @@ from sk_hca.binning import LinearBinner
 from sk_hca.hierarchy import HierarchicalBinner, level_steps
 from sk_hca.losses import pool_student
 
-# Finest classes (7 and 10 levels): limits of merging and of pooling, as shares of the dense form.
+# Finest classes, on 7 and 10 levels: limits of merging and of pooling.
 LIMITS = {121: (0.25, 0.10), 1000: (0.10, 0.01)}
 
 

@@ -96,6 +96,8 @@ def default_ratio(n_samples, limit):
         lambda: make_default().fit(X, y),
         lambda: train_anchored(X, y, hierarchy, 256, EPOCHS),
         limit,
+        pairs=9,
+        binding=False,
     )
 
 
@@ -144,8 +146,8 @@ def main():
         loop_ratio(n_samples, 256, EPOCHS, 1.10),
         loop_ratio(n_samples, 64, 2, 1.15),
         default_ratio(n_samples, 1.10),
-        model_ratio(levels, add, make_model(n_levels=1), data, 1.30, pairs=9),
-        model_ratio(stages, distilled, add, data, 1.10, pairs=9),
+        model_ratio(levels, add, make_model(n_levels=1), data, 1.30, pairs=15),
+        model_ratio(stages, distilled, add, data, 1.10, pairs=15),
         skorch_ratio(n_samples, 0.60),
     ]
     if options.large:
