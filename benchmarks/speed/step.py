@@ -5,9 +5,8 @@ python benchmarks/speed/step.py
 
 import cProfile
 import pstats
-import warnings
 
-import torch
+from timing import read_options
 from training import make_data, make_model
 
 # Part of a step, and the function whose calls it is made of.
@@ -24,9 +23,8 @@ PARTS = {
 
 def main():
     """Print the share of each part in the time of a training."""
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", category=UserWarning)
-    X, y = make_data(50_000)
+    options = read_options(__doc__)
+    X, y = make_data(5_000 if options.quick else 50_000)
     model = make_model(5).fit(X, y)
     profile = cProfile.Profile()
     profile.runcall(model.fit, X, y)
