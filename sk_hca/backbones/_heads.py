@@ -224,6 +224,14 @@ class Network(nn.Module):
         self.extractor = extractor
         self.heads = heads
 
+    def compile(self, *args, **kwargs):
+        """Compile both parts where they are, since each is run without the other too.
+
+        A copy or a pickle holds what torch was given, not what it made of it.
+        """
+        self.extractor.compile(*args, **kwargs)
+        self.heads.compile(*args, **kwargs)
+
     def forward(self, X):
         """Give the features and all that stands on them."""
         return self.heads(self.extractor(X))
