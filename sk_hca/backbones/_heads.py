@@ -225,12 +225,9 @@ class Network(nn.Module):
         self.heads = heads
 
     def compile(self, *args, **kwargs):
-        """Compile both parts where they are, since each is run without the other too.
-
-        A copy or a pickle holds what torch was given, not what it made of it.
-        """
+        """Compile in place; the extractor too, which is run without these heads."""
+        super().compile(*args, **kwargs)
         self.extractor.compile(*args, **kwargs)
-        self.heads.compile(*args, **kwargs)
 
     def forward(self, X):
         """Give the features and all that stands on them."""
