@@ -52,8 +52,8 @@ def make_model(kind=HCARegressor, **params):
 @BOTH
 @SHORT
 def test_short_types_learn_as_well_as_long_ones(kind, precision):
-    X, y = make_table(200)
-    model = make_model(kind, precision=precision, max_epochs=20, lr=0.01).fit(X, y)
+    X, y = make_table(100)
+    model = make_model(kind, precision=precision, max_epochs=20, lr=0.02).fit(X, y)
     assert model.score(X, y) > 0.9
     assert {w.dtype for w in model.net_.module_.parameters()} == {torch.float32}
     assert all(np.isfinite(model.history_[:, "train_loss"]))
