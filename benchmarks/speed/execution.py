@@ -60,7 +60,7 @@ def hourglass():
     return nn.Sequential(block(3, 32), block(32, 64, 2), block(64, 64), up)
 
 
-def bytes_of(*shape):
+def draw(*shape):
     """Draw images."""
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, shape, generator=generator).to(torch.uint8)
@@ -93,11 +93,11 @@ def compare(name, ours, theirs, X, repeats=1):
 def layout_ratios():
     """Compare channels last with the layout that images come in."""
     for name, make, n_features, X, dtype in (
-        ("images", image_backbone, 64, bytes_of(64, 3, 32, 32), torch.float32),
-        ("maps", map_backbone, 32, bytes_of(8, 3, 48, 48), torch.float32),
-        ("hourglass", hourglass, 32, bytes_of(8, 3, 48, 48), torch.float32),
-        ("images, float64", image_backbone, 64, bytes_of(16, 3, 32, 32), torch.float64),
-        ("maps, float64", map_backbone, 32, bytes_of(4, 3, 48, 48), torch.float64),
+        ("images", image_backbone, 64, draw(64, 3, 32, 32), torch.float32),
+        ("maps", map_backbone, 32, draw(8, 3, 48, 48), torch.float32),
+        ("hourglass", hourglass, 32, draw(8, 3, 48, 48), torch.float32),
+        ("images in float64", image_backbone, 64, draw(16, 3, 32, 32), torch.float64),
+        ("maps in float64", map_backbone, 32, draw(4, 3, 48, 48), torch.float64),
     ):
         backbone, heads = make().to(dtype), FusedHeads(n_features, [120]).to(dtype)
         plain = nn.Sequential(Inputs(dtype), copy.deepcopy(backbone))
@@ -112,7 +112,7 @@ def make_networks():
     positions = [torch.linspace(-1, 1, 2**level) for level in range(1, 8)]
     for name, backbone, X, repeats in (
         ("table", MLPBackbone((128, 64)).build((20,)), torch.randn(256, 20), 50),
-        ("images", image_backbone(), bytes_of(32, 3, 32, 32), 3),
+        ("images", image_backbone(), draw(32, 3, 32, 32), 3),
     ):
 
         def make(autocast=None, backbone=backbone):
