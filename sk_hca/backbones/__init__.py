@@ -1,5 +1,6 @@
 """Networks: what turns inputs into features, and the heads on them."""
 
+from sk_hca.backbones._extractor import Extractor
 from sk_hca.backbones._heads import (
     AnchoredHeads,
     FusedHeads,
@@ -21,6 +22,7 @@ __all__ = [
     "BACKBONES",
     "AnchoredHeads",
     "BaseBackbone",
+    "Extractor",
     "FusedHeads",
     "Inputs",
     "LocationHead",

@@ -286,6 +286,11 @@ class Network(nn.Module):
         self.extractor = extractor
         self.heads = heads
 
+    def compile(self, *args, **kwargs):
+        """Compile in place; the extractor too, which is run without these heads."""
+        super().compile(*args, **kwargs)
+        self.extractor.compile(*args, **kwargs)
+
     def forward(self, X):
         """Give the features and all that stands on them."""
         return self.heads(self.extractor(X))

@@ -14,12 +14,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import nn
 from torch.utils.data import Dataset
 
-from sk_hca.backbones import Inputs, feature_shape, make_backbone
+from sk_hca.backbones import Extractor, Inputs, feature_shape, make_backbone
 from sk_hca.base import check_targets, check_weights
 from sk_hca.binning import distinct_targets
+from sk_hca.estimators._execution import PRECISIONS, resolve_device, resolve_precision
 from sk_hca.training import (
     ArrayDataset,
     ItemDataset,
@@ -30,10 +30,6 @@ from sk_hca.training import (
     read_network,
     train_stage,
 )
-
-# Small tables are trained in float64, which costs them little and makes results
-# independent of the order of sums.
-SMALL_TABLE = 10_000
 
 KEPT_TYPES = (np.float64, np.float32, np.float16, np.uint8)
 
@@ -53,7 +49,8 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         "patience": [Interval(Integral, 1, None, closed="left")],
         "callbacks": [list, None],
         "device": [str],
-        "precision": [StrOptions({"auto", "fp32", "fp64"})],
+        "precision": [StrOptions(PRECISIONS)],
+        "compile": ["boolean"],
         "net_params": [dict, None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -160,7 +157,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
 
     def _train(self, data, seed):
         """Train stage one from the start."""
-        device = self._resolve_device()
+        device = resolve_device(self.device)
         self.target_counts_ = self._count_targets(data)
         with seeded(seed, device):
             train, valid = self._split(data, seed)
@@ -177,7 +174,7 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
                 # leave it as it was.
                 self.net_ = continue_stage(copy.deepcopy(self.net_), data, self.lr)
             return
-        device = self._resolve_device()
+        device = resolve_device(self.device)
         self.target_counts_ = self._count_targets(data)
         with seeded(seed, device):
             network, criterion = self._stage_one(data, device)
@@ -193,37 +190,13 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
         )
         return data.subset(train), data.subset(valid)
 
-    def _resolve_device(self):
-        has_cuda = torch.cuda.is_available()
-        if self.device == "auto":
-            return "cuda" if has_cuda else "cpu"
-        try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(
-                "device must be 'auto' or a device of torch, such as 'cpu', 'cuda' or "
-                f"'cuda:1'; got {self.device!r}."
-            ) from error
-        if device.type == "cuda" and not has_cuda:
-            raise ValueError(
-                f"device={self.device!r} needs a CUDA device, but torch finds none. "
-                "Use device='auto', which takes one where there is one."
-            )
-        return self.device
-
-    def _resolve_precision(self, data, device):
-        if self.precision != "auto":
-            return {"fp32": torch.float32, "fp64": torch.float64}[self.precision]
-        small = isinstance(data, ArrayDataset) and len(data) <= SMALL_TABLE
-        is_table = small and data.X.ndim == 2 and data.X.dtype == np.float64
-        return torch.float64 if is_table and device == "cpu" else torch.float32
-
     def _build_extractor(self, data, device):
         """Make the backbone behind its inputs, and learn how many features it gives."""
         recipe = make_backbone(self.backbone)
-        inputs = Inputs(self._resolve_precision(data, device))
-        backbone = recipe.build(self._input_shape).to(inputs.dtype)
-        extractor = nn.Sequential(inputs, backbone)
+        dtype, autocast = resolve_precision(self.precision, data, device)
+        inputs = Inputs(dtype)
+        backbone = recipe.build(self._input_shape).to(dtype)
+        extractor = Extractor(inputs, backbone, autocast)
         if recipe.standardizes:
             inputs.measure(
                 (X, weight[0] if weight else None)
@@ -243,10 +216,12 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
                 "batch_size",
                 "patience",
                 "callbacks",
+                "compile",
                 "net_params",
             )
         }
         settings |= {"device": device, "verbose": int(self.verbose)}
+        settings["scales_loss"] = self.precision == "fp16"
         return StageSettings(**(settings | changes))
 
     def _reading_size(self):
@@ -256,9 +231,9 @@ class BaseDeepRegressor(RegressorMixin, BaseEstimator):
 
     def _read(self, module, data, answer):
         """Run a network over data, keep what `answer` makes of it, and check it."""
-        answers = read_network(
-            module, data, self._reading_size(), self.net_.device, answer
-        )
+        net, size = self.net_, self._reading_size()
+        loading = {"batch_size": size} | net.get_params_for("iterator_valid")
+        answers = read_network(module, data, net.device, answer, **loading)
         if not np.isfinite(answers).all():
             rows = ~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
             raise FloatingPointError(

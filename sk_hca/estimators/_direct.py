@@ -29,7 +29,7 @@ class DirectRegressor(BaseDeepRegressor):
         Loss of the standardised target.
 
     optimizer, lr, max_epochs, batch_size, validation_fraction, patience, callbacks, \
-device, precision, net_params, random_state, verbose
+device, precision, compile, net_params, random_state, verbose
         As in :class:`~sk_hca.HCARegressor`.
 
     Attributes
@@ -81,6 +81,7 @@ device, precision, net_params, random_state, verbose
         callbacks=None,
         device="auto",
         precision="auto",
+        compile=False,
         net_params=None,
         random_state=None,
         verbose=0,
@@ -96,6 +97,7 @@ device, precision, net_params, random_state, verbose
         self.callbacks = callbacks
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose

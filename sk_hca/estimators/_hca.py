@@ -96,9 +96,14 @@ class HCARegressor(LevelReader):
     device : str, default="auto"
         Where to train; "auto" takes a CUDA device if there is one, else the CPU.
 
-    precision : {"auto", "fp32", "fp64"}, default="auto"
+    precision : {"auto", "fp32", "fp64", "bf16", "fp16"}, default="auto"
         Type of the network; "auto" takes float64 for float64 tables of up to 10,000
-        rows on the CPU, and float32 otherwise.
+        rows on the CPU, and float32 otherwise.  "bf16" and "fp16" run the backbone in a
+        short type (autocast); weights, heads, losses and answers are float32.
+
+    compile : bool, default=False
+        Whether torch compiles the network, for training and for answers: the first
+        batches take half a minute, and a C++ compiler.
 
     memory : str, object with the joblib.Memory interface, or None, default=None
         Where stage one is kept on disk, found again by its data and its parameters: a
@@ -109,7 +114,8 @@ class HCARegressor(LevelReader):
     net_params : dict or None, default=None
         Any parameter of a skorch net, as the last word on both stages:
         ``{"optimizer__weight_decay": 0.1, "callbacks__schedule": None}``.  Stage two
-        keeps its own ``lr`` and ``max_epochs``.
+        keeps its own ``lr`` and ``max_epochs``.  ``iterator_train__num_workers`` loads
+        a torch Dataset by worker processes; arrays need none.
 
     random_state : int, RandomState or None, default=None
         Makes results repeatable; the global seeds are left alone.
@@ -195,6 +201,7 @@ class HCARegressor(LevelReader):
         callbacks=None,
         device="auto",
         precision="auto",
+        compile=False,
         memory=None,
         net_params=None,
         random_state=None,
@@ -218,6 +225,7 @@ class HCARegressor(LevelReader):
         self.callbacks = callbacks
         self.device = device
         self.precision = precision
+        self.compile = compile
         self.memory = memory
         self.net_params = net_params
         self.random_state = random_state

@@ -8,6 +8,12 @@ from sk_hca.training._batches import (
     batches,
 )
 from sk_hca.training._callbacks import FiniteLoss
+from sk_hca.training._feeding import (
+    PrefetchedBatches,
+    ResidentBatches,
+    feed,
+    one_pass,
+)
 from sk_hca.training._net import OPTIMIZERS, StageNet
 from sk_hca.training._stages import (
     StageSettings,
@@ -21,12 +27,16 @@ __all__ = [
     "ArrayDataset",
     "FiniteLoss",
     "ItemDataset",
+    "PrefetchedBatches",
+    "ResidentBatches",
     "StageNet",
     "StageSettings",
     "TargetDataset",
     "as_input",
     "batches",
     "continue_stage",
+    "feed",
+    "one_pass",
     "read_network",
     "train_stage",
 ]

@@ -11,6 +11,19 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+# Parameters of a DataLoader that say how items are loaded, not which.
+LOADING = {
+    "collate_fn",
+    "generator",
+    "multiprocessing_context",
+    "num_workers",
+    "persistent_workers",
+    "pin_memory",
+    "prefetch_factor",
+    "timeout",
+    "worker_init_fn",
+}
+
 
 class TargetDataset(Dataset):
     """Inputs, with their targets and weights, and which of them to use.
@@ -74,8 +87,18 @@ class ItemDataset(TargetDataset):
 
     def __getitem__(self, position):
         """Return one sample."""
-        i = int(position if self.index is None else self.index[position])
-        return as_input(self.X[i]), self.target_at(i)
+        return self.__getitems__([position])[0]
+
+    def __getitems__(self, positions):
+        """Return the samples of a batch; a dataset that can read many at once does."""
+        where = positions if self.index is None else self.index[positions]
+        where = [int(i) for i in where]
+        at_once = getattr(self.X, "__getitems__", None)
+        items = at_once(where) if at_once else [self.X[i] for i in where]
+        return [
+            (as_input(item), self.target_at(i))
+            for item, i in zip(items, where, strict=True)
+        ]
 
 
 class BatchOrder:
@@ -104,12 +127,16 @@ class BatchOrder:
     def __len__(self):
         return len(self.borders) - 1
 
+    def positions(self):
+        """Draw the order of a pass: a range, or a tensor of positions when shuffled."""
+        n_samples = self.borders[-1]
+        return torch.randperm(n_samples) if self.shuffle else range(n_samples)
+
     def __iter__(self):
         """Yield a range of positions, or an array of them when shuffled."""
-        n_samples = self.borders[-1]
-        positions = (
-            torch.randperm(n_samples).numpy() if self.shuffle else range(n_samples)
-        )
+        positions = self.positions()
+        if self.shuffle:
+            positions = positions.numpy()
         for start, stop in pairwise(self.borders):
             yield positions[start:stop]
 
@@ -139,13 +166,42 @@ class ArrayBatches:
             yield self.dataset[slice(part.start, part.stop) if in_order else part]
 
 
-def batches(dataset, batch_size, shuffle=False):
-    """Iterate over any dataset of this room, in batches ``(X, (y, weight))``."""
+def batches(dataset, batch_size, shuffle=False, **loading):
+    """Iterate over any dataset of this room, in batches ``(X, (y, weight))``.
+
+    Parameters
+    ----------
+    dataset : TargetDataset
+        What to iterate over.
+
+    batch_size : int
+        Samples in a batch.
+
+    shuffle : bool, default=False
+        Whether to draw a new order for every pass.
+
+    **loading
+        How items are loaded: ``num_workers`` and such parameters of torch's
+        ``DataLoader``.  Arrays need no loading: for them, these change nothing.
+
+    Returns
+    -------
+    batches : ArrayBatches or DataLoader
+    """
+    if unknown := sorted(set(loading) - LOADING):
+        raise ValueError(
+            f"Batches have no parameter {unknown[0]!r}; beside batch_size and shuffle, "
+            f"the loading of items has {', '.join(sorted(LOADING))}."
+        )
     order = BatchOrder(len(dataset), batch_size, shuffle)
     if isinstance(dataset, ArrayDataset):
         return ArrayBatches(dataset, order)
-    # A loader draws a seed for its workers: not from torch's own generator.
-    return DataLoader(dataset, batch_sampler=order, generator=torch.Generator())
+    # A loader draws seeds for its workers: they follow torch's own generator without
+    # moving it.
+    generator = torch.Generator().manual_seed(torch.initial_seed())
+    return DataLoader(
+        dataset, batch_sampler=order, **{"generator": generator} | loading
+    )
 
 
 def as_tensor(array):

@@ -9,6 +9,7 @@ from skorch.helper import predefined_split
 
 from sk_hca.training._batches import batches
 from sk_hca.training._callbacks import FiniteLoss, OneCycle
+from sk_hca.training._feeding import feed, one_pass
 
 OPTIMIZERS = {
     "adamw": partial(torch.optim.AdamW, fused=True),
@@ -32,6 +33,28 @@ class StageNet(NeuralNet):
         """Compute the loss of one batch; the criterion has averaged it."""
         target = [part.to(self.device, non_blocking=True) for part in y_true]
         return self.criterion_(y_pred, target)
+
+    def get_iterator(self, dataset, training=False):
+        """Give the batches of a stage, on their way to the device."""
+        return feed(super().get_iterator(dataset, training), self.device)
+
+    def run_single_epoch(self, iterator, *args, **kwargs):
+        """Run one epoch; nothing that prepares its batches outlives it."""
+        if iterator is not None:
+            with one_pass(iterator) as batches_:
+                super().run_single_epoch(batches_, *args, **kwargs)
+
+    def torch_compile(self, module, name):
+        """Compile the module where it is, if asked: what is pickled stays plain."""
+        if self.compile and name == "module":
+            module.compile(**self.get_params_for("compile"))
+        return module
+
+    def __setstate__(self, state):
+        """Compile a copy again, when it is first run."""
+        super().__setstate__(state)
+        if hasattr(self, "module_"):
+            self.torch_compile(self.module_, "module")
 
     def notify(self, method_name, **cb_kwargs):
         """Call the callbacks that have something to do: few have, at every batch."""
@@ -59,6 +82,41 @@ class StageNet(NeuralNet):
             for name, callback in super()._default_callbacks
             if name not in quiet
         ]
+
+
+class ScaledNet(StageNet):
+    """A net whose loss is scaled up, so that float16 can hold its small gradients.
+
+    A step whose gradients overflow is left out, and the scale halved.
+    """
+
+    def on_train_begin(self, net, **kwargs):
+        """Start with a scale that seldom overflows; it grows by itself."""
+        device = torch.device(self.device).type
+        self.scaler_ = torch.amp.GradScaler(device, init_scale=2.0**12)
+
+    def on_train_end(self, net, **kwargs):
+        """Let go of the scale, which belongs to the device."""
+        del self.scaler_
+
+    def train_step(self, batch, **fit_params):
+        """Take one step on scaled gradients; callbacks see them unscaled."""
+        self._set_training(True)
+        X, target = batch
+        self.optimizer_.zero_grad()
+        output = self.infer(X)
+        loss = self.get_loss(output, target, X=X, training=True)
+        self.scaler_.scale(loss).backward()
+        self.scaler_.unscale_(self.optimizer_)
+        self.notify(
+            "on_grad_computed",
+            named_parameters=list(self.get_all_learnable_params()),
+            batch=batch,
+            training=True,
+        )
+        self.scaler_.step(self.optimizer_)
+        self.scaler_.update()
+        return {"loss": loss, "y_pred": output}
 
 
 class Given:
@@ -120,6 +178,7 @@ def make_net(module, criterion, train, settings, valid=None):
         "iterator_valid": batches,
         "train_split": None if valid is None else predefined_split(valid),
         "device": settings.device,
+        "compile": settings.compile,
         "verbose": settings.verbose,
         **(settings.net_params or {}),
     }
@@ -135,4 +194,5 @@ def make_net(module, criterion, train, settings, valid=None):
     if settings.verbose > 1:
         callbacks.append(("progress_bar", ProgressBar()))
     params.setdefault("callbacks", callbacks + list(settings.callbacks or []))
-    return StageNet(Given(module), Given(criterion), **params)
+    kind = ScaledNet if settings.scales_loss else StageNet
+    return kind(Given(module), Given(criterion), **params)

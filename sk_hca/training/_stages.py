@@ -7,6 +7,7 @@ import torch
 
 from sk_hca.base import check_alias
 from sk_hca.training._batches import batches
+from sk_hca.training._feeding import feed, one_pass
 from sk_hca.training._net import OPTIMIZERS, make_net
 
 
@@ -34,6 +35,12 @@ class StageSettings:
     device : str
         Where to train.
 
+    compile : bool, default=False
+        Whether torch compiles the module.
+
+    scales_loss : bool, default=False
+        Whether the loss is scaled up for gradients in float16.
+
     callbacks : list, optional
         Callbacks of skorch, beside the stage's own.
 
@@ -51,6 +58,8 @@ class StageSettings:
     anneals: bool = True
     patience: int = 10
     device: str = "cpu"
+    compile: bool = False
+    scales_loss: bool = False
     callbacks: list | None = None
     net_params: dict | None = None
     verbose: int = 0
@@ -122,7 +131,7 @@ def continue_stage(net, train, lr):
     return net.partial_fit(train, y=None, epochs=1)
 
 
-def read_network(module, dataset, batch_size, device, answer):
+def read_network(module, dataset, device, answer, **batching):
     """Run a network over data without gradients, and keep only the answers.
 
     Parameters
@@ -133,22 +142,21 @@ def read_network(module, dataset, batch_size, device, answer):
     dataset : TargetDataset
         Inputs.
 
-    batch_size : int
-        Samples in a batch.
-
     device : str
         Where the network is.
 
     answer : callable
         Takes the output for a batch, gives a tensor of shape (N, ...).
 
+    **batching
+        Parameters of :func:`batches`.
+
     Returns
     -------
     answers : ndarray of shape (n, ...)
     """
     module.eval()
-    with torch.inference_mode():
-        parts = [
-            answer(module(X.to(device))).cpu() for X, _ in batches(dataset, batch_size)
-        ]
+    inputs = feed(batches(dataset, **batching), device, again=False)
+    with torch.inference_mode(), one_pass(inputs) as every_batch:
+        parts = [answer(module(X.to(device))).cpu() for X, _ in every_batch]
     return torch.cat(parts).numpy()

@@ -193,3 +193,70 @@ def test_input_is_item_or_its_first_part(item):
 def test_batches_count_themselves(batch_size):
     iterator = batches(numbered(9), batch_size)
     assert len(iterator) == len(list(iterator))
+
+
+class ManyAtOnce(Pairs):
+    """A torch dataset that reads the items of a batch together."""
+
+    def __init__(self, X):
+        super().__init__(X)
+        self.asked = []
+
+    def __getitems__(self, positions):
+        self.asked.append(positions)
+        return [self[i] for i in positions]
+
+
+@pytest.mark.parametrize("index", [None, [7, 2, 2, 9, 5]], ids=["all", "subset"])
+def test_items_are_read_together_where_the_dataset_can(index):
+    data, plain = numbered(10, ItemDataset), numbered(10, ItemDataset)
+    data.X = ManyAtOnce(data.X.X)
+    if index is not None:
+        data, plain = data.subset(np.array(index)), plain.subset(np.array(index))
+    parts = seen(batches(data, 4))
+    assert parts == seen(batches(plain, 4)) == data.X.asked
+    assert all(type(i) is int for i in chain.from_iterable(data.X.asked))
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_workers_load_the_same_batches(shuffle):
+    passes = []
+    for n_workers in (0, 2):
+        torch.manual_seed(0)
+        data = numbered(9, ItemDataset)
+        passes.append(seen(batches(data, 4, shuffle, num_workers=n_workers)))
+    assert passes[0] == passes[1]
+
+
+class Noise(Pairs):
+    """A torch dataset that draws a number for every item."""
+
+    def __getitem__(self, i):
+        return torch.rand(1)
+
+
+@pytest.mark.parametrize("n_workers", [0, 1])
+def test_numbers_drawn_for_items_follow_seed(n_workers):
+    draws = []
+    for seed in (0, 0, 1):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            data = ItemDataset(Noise(np.zeros(6)), np.zeros(6))
+            loader = batches(data, 3, num_workers=n_workers)
+            draws.append([torch.cat([X for X, _ in loader]) for _ in range(2)])
+    first, again, other = draws
+    for one, same in zip(first, again, strict=True):
+        assert torch.equal(one, same)
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], other[0])
+
+
+def test_arrays_need_no_loading():
+    assert seen(batches(numbered(5), 5, num_workers=3)) == [[0, 1, 2, 3, 4]]
+
+
+@each_kind
+def test_unknown_parameters_of_batches_are_refused(kind):
+    message = r"no parameter 'drop_last'; beside batch_size and shuffle, .*num_workers"
+    with pytest.raises(ValueError, match=message):
+        batches(numbered(5, kind), 5, drop_last=True)

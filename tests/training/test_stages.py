@@ -313,7 +313,9 @@ def test_settings_are_frozen():
 def test_reading_joins_answers_of_all_batches(batch_size):
     module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
     data = make_data(9)
-    answers = read_network(module, data, batch_size, "cpu", lambda output: output)
+    answers = read_network(
+        module, data, "cpu", lambda output: output, batch_size=batch_size
+    )
     assert isinstance(answers, np.ndarray)
     assert not module.training
     with torch.no_grad():
@@ -330,7 +332,7 @@ def test_reading_keeps_only_answers():
         assert not output.requires_grad
         return output.squeeze(1) > 0
 
-    answers = read_network(module, make_data(10), 4, "cpu", answer)
+    answers = read_network(module, make_data(10), "cpu", answer, batch_size=4)
     assert answers.shape == (10,)
     assert answers.dtype == bool
     assert shapes == [(4, 1), (4, 1), (2, 1)]
