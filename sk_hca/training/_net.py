@@ -38,11 +38,13 @@ class StageNet(NeuralNet):
         """Give the batches of a stage, on their way to the device."""
         return feed(super().get_iterator(dataset, training), self.device)
 
-    def run_single_epoch(self, iterator, *args, **kwargs):
+    def run_single_epoch(self, iterator, training, **kwargs):
         """Run one epoch; nothing that prepares its batches outlives it."""
         if iterator is not None:
+            # Whoever read the module since may have switched a part of it.
+            super()._set_training(training)
             with one_pass(iterator) as batches_:
-                super().run_single_epoch(batches_, *args, **kwargs)
+                super().run_single_epoch(batches_, training, **kwargs)
 
     def torch_compile(self, module, name):
         """Compile the module where it is, if asked: what is pickled stays plain."""
@@ -63,11 +65,6 @@ class StageNet(NeuralNet):
         for _, callback in self.callbacks_:
             if getattr(type(callback), method_name, None) is not unused:
                 getattr(callback, method_name)(self, **cb_kwargs)
-
-    def run_single_epoch(self, iterator, training, **kwargs):
-        """Pass once over the data, whatever the module was used for before."""
-        super()._set_training(training)
-        super().run_single_epoch(iterator, training, **kwargs)
 
     def _set_training(self, training=True):
         """Switch the module where it is not switched yet: once an epoch, not a step."""
