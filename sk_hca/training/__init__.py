@@ -6,6 +6,7 @@ from sk_hca.training._batches import (
     TargetDataset,
     as_input,
     batches,
+    items_at,
 )
 from sk_hca.training._callbacks import FiniteLoss
 from sk_hca.training._net import OPTIMIZERS, StageNet
@@ -13,6 +14,7 @@ from sk_hca.training._stages import (
     StageSettings,
     continue_stage,
     read_network,
+    start_stage,
     train_stage,
 )
 
@@ -27,6 +29,8 @@ __all__ = [
     "as_input",
     "batches",
     "continue_stage",
+    "items_at",
     "read_network",
+    "start_stage",
     "train_stage",
 ]

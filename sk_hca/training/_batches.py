@@ -74,8 +74,16 @@ class ItemDataset(TargetDataset):
 
     def __getitem__(self, position):
         """Return one sample."""
-        i = int(position if self.index is None else self.index[position])
-        return as_input(self.X[i]), self.target_at(i)
+        return self.__getitems__([position])[0]
+
+    def __getitems__(self, positions):
+        """Return the samples of one batch, of which torch makes tensors."""
+        index = positions if self.index is None else self.index[positions]
+        items = items_at(self.X, index)
+        return [
+            (as_input(item), self.target_at(int(i)))
+            for i, item in zip(index, items, strict=True)
+        ]
 
 
 class BatchOrder:
@@ -152,6 +160,14 @@ def as_tensor(array):
     """Share an array with torch; a read-only one is copied first."""
     array = np.ascontiguousarray(array)
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def items_at(dataset, positions):
+    """Give the items of a torch dataset: together where it can, else one by one."""
+    positions = [int(i) for i in positions]
+    if callable(getattr(dataset, "__getitems__", None)):
+        return dataset.__getitems__(positions)
+    return (dataset[i] for i in positions)
 
 
 def as_input(item):

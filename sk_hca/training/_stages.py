@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from sk_hca.base import check_alias
@@ -63,7 +64,18 @@ class StageSettings:
         return OPTIMIZERS[self.optimizer]
 
 
-def train_stage(module, criterion, train, settings, valid=None):
+def start_stage(module, criterion, train, settings, valid=None):
+    """Set up a stage of training without a step yet; parameters as in `train_stage`.
+
+    Returns
+    -------
+    net : StageNet
+        Ready for :func:`continue_stage`.
+    """
+    return make_net(module, criterion, train, settings, valid).initialize()
+
+
+def train_stage(module, criterion, train, settings, valid=None, history=()):
     """Train a module from its present weights.
 
     Parameters
@@ -84,23 +96,28 @@ def train_stage(module, criterion, train, settings, valid=None):
     valid : TargetDataset, optional
         With it, training stops early and the best weights are restored, in memory.
 
+    history : sequence of dict, default=()
+        What earlier trainings of the module recorded, which this one goes on.
+
     Returns
     -------
     net : StageNet
         Fitted; its ``module_`` is `module`.
     """
-    net = make_net(module, criterion, train, settings, valid).fit(train, y=None)
+    net = start_stage(module, criterion, train, settings, valid)
+    net.history.extend(history)
+    net.partial_fit(train, y=None)
     # The validation data hold the user's table: a fitted net, and its pickle, do not.
     return net.set_params(train_split=None)
 
 
 def continue_stage(net, train, lr):
-    """Train a fitted net for one more epoch at a constant learning rate.
+    """Train a net for one more epoch at a constant learning rate.
 
     Parameters
     ----------
     net : StageNet
-        A net that was trained before.
+        A net that was trained before, or is ready to be.
 
     train : TargetDataset
         New data.
@@ -122,8 +139,10 @@ def continue_stage(net, train, lr):
     return net.partial_fit(train, y=None, epochs=1)
 
 
-def read_network(module, dataset, batch_size, device, answer):
+def read_network(module, dataset, batch_size, device, answer, make_array=np.empty):
     """Run a network over data without gradients, and keep only the answers.
+
+    Answers are written where they stay, one batch after the other.
 
     Parameters
     ----------
@@ -142,13 +161,20 @@ def read_network(module, dataset, batch_size, device, answer):
     answer : callable
         Takes the output for a batch, gives a tensor of shape (N, ...).
 
+    make_array : callable, default=numpy.empty
+        Takes the shape and the type of all answers, gives an array to write them to.
+
     Returns
     -------
     answers : ndarray of shape (n, ...)
     """
     module.eval()
+    answers, start = None, 0
     with torch.inference_mode():
-        parts = [
-            answer(module(X.to(device))).cpu() for X, _ in batches(dataset, batch_size)
-        ]
-    return torch.cat(parts).numpy()
+        for X, _ in batches(dataset, batch_size):
+            part = answer(module(X.to(device))).cpu().numpy()
+            if answers is None:
+                answers = make_array((len(dataset), *part.shape[1:]), part.dtype)
+            answers[start : start + len(part)] = part
+            start += len(part)
+    return answers
