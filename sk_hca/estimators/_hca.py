@@ -4,11 +4,12 @@ from numbers import Integral
 
 from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.adjustment import make_adjustment
 from sk_hca.backbones import Network
 from sk_hca.estimators._base import draw_seed, keeping_the_model, measure_targets
+from sk_hca.estimators._memory import recall_stage_one
 from sk_hca.estimators._stages import LevelCriterion, level_heads
 from sk_hca.estimators._student import StudentTrainer
 from sk_hca.hierarchy import HierarchicalBinner
@@ -97,8 +98,9 @@ class HCARegressor(StudentTrainer):
     memory : str, object with the joblib.Memory interface, or None, default=None
         Where stage one is kept on disk, found again by its data and its parameters: a
         search over `mode`, `decoder` or the students of ``"distill"`` trains it once
-        per fold.  It cannot see that the code of a module of yours has changed; None
-        keeps nothing.
+        per fold, and processes may share the folder.  It cannot see that the code of a
+        module of yours has changed, nor the files that a dataset reads; None keeps
+        nothing.
 
     net_params : dict or None, default=None
         Any parameter of a skorch net, as the last word on both stages:
@@ -263,7 +265,7 @@ class HCARegressor(StudentTrainer):
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             seed = draw_seed(self.random_state)
             if earlier is None and self.memory is not None:
-                self._recall_stage_one(X, y, sample_weight, seed)
+                self._adopt(recall_stage_one(self, X, y, sample_weight, seed))
             else:
                 self._train(data, seed, earlier)
             self._renew_student(data, adjustment, seed, goes_on=earlier is not None)
@@ -335,18 +337,6 @@ class HCARegressor(StudentTrainer):
             readjusted.student_net_ = readjusted._train_student(data, adjustment, seed)
         return readjusted
 
-    def _recall_stage_one(self, X, y, sample_weight, seed):
-        """Take stage one from the memory, which trains it if it does not know it."""
-        shared = clone(self).set_params(
-            mode="none",
-            decoder="mean",
-            memory=None,
-            warm_start=False,
-            random_state=None,
-        )
-        cached = check_memory(self.memory).cache(fit_stage_one)
-        self._adopt(cached(shared, X, y, sample_weight, seed))
-
     def _adopt(self, other):
         """Share what another estimator has learned."""
         own = {"_input_shape", "_design"}
@@ -380,10 +370,3 @@ class HCARegressor(StudentTrainer):
         heads = level_heads(n_features, levels, positions, self.detach_heads)
         criterion = LevelCriterion(make_labels(self.labels), levels, center, scale)
         return Network(extractor, heads.to(extractor[0].dtype)), criterion
-
-
-def fit_stage_one(estimator, X, y, sample_weight, seed):
-    """Learn what all modes share; a function of its own, so that it can be cached."""
-    data = estimator._check_training_data(X, y, sample_weight)
-    estimator._train(data, seed)
-    return estimator
