@@ -97,16 +97,18 @@ def train_stage(module, criterion, train, settings, valid=None, history=()):
         With it, training stops early and the best weights are restored, in memory.
 
     history : sequence of dict, default=()
-        What earlier trainings of the module recorded, which this one goes on.
+        What earlier trainings of the module recorded, to stand before this one.
 
     Returns
     -------
     net : StageNet
         Fitted; its ``module_`` is `module`.
     """
-    net = start_stage(module, criterion, train, settings, valid)
-    net.history.extend(history)
-    net.partial_fit(train, y=None)
+    net = make_net(module, criterion, train, settings, valid).fit(train, y=None)
+    # Only now: a schedule takes a net with a history for one whose optimiser goes on.
+    for row in net.history:
+        row["epoch"] += len(history)
+    net.history[:0] = history
     # The validation data hold the user's table: a fitted net, and its pickle, do not.
     return net.set_params(train_split=None)
 
