@@ -32,6 +32,8 @@ def configurations():
         *(HCARegressor(decoder=decoder, **SHORT) for decoder in decoders),
         HCARegressor(n_levels=1, **SHORT),
         HCARegressor(**PAPER, **SHORT),
+        HCARegressor(warm_start=True, **SHORT),
+        DirectRegressor(warm_start=True, **SHORT),
         *(DirectRegressor(loss=loss, **SHORT) for loss in REGRESSION_LOSSES),
     ]
 

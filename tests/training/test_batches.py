@@ -184,6 +184,26 @@ def test_items_may_be_inputs_alone_or_begin_with_them():
         assert torch.equal(batch, X)
 
 
+@pytest.mark.parametrize("with_subset", [False, True])
+def test_items_are_read_together_where_the_dataset_can(with_subset):
+    class Together(Pairs):
+        asked = []
+
+        def __getitems__(self, positions):
+            self.asked.append(positions)
+            return [self[i] for i in positions]
+
+    items = Together(np.arange(9.0)[:, None] * [1.0, 10.0])
+    data = ItemDataset(items, np.arange(9.0), 100 + np.arange(9.0))
+    if with_subset:
+        data = data.subset(np.arange(9)[::-1])
+    expected = [[0, 1, 2, 3], [4, 5, 6, 7, 8]]
+    if with_subset:
+        expected = [[8, 7, 6, 5], [4, 3, 2, 1, 0]]
+    assert seen(batches(data, 4)) == expected
+    assert items.asked == expected
+
+
 @pytest.mark.parametrize("item", [("x", "y"), ["x"], "x"], ids=str)
 def test_input_is_item_or_its_first_part(item):
     assert as_input(item) == "x"
