@@ -168,6 +168,9 @@ class HCARegressor(StudentTrainer):
     True
     >>> model.set_params(mode="mul").predict(X_test).shape == y_test.shape
     True
+    >>> model = model.set_params(warm_start=True, max_epochs=2).fit(X_train, y_train)
+    >>> len(model.history_)
+    7
     """
 
     _parameter_constraints: dict = {
@@ -238,7 +241,8 @@ class HCARegressor(StudentTrainer):
         Parameters
         ----------
         X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
-            Inputs; a dataset may give (input, target) pairs.
+            Inputs, of which a memory-mapped file or a dataset is read batch by batch.
+            A dataset may have ``targets``, or give (input, target) pairs.
 
         y : array-like of shape (n,) or (n, *S)
             Targets; a place of a map without one is NaN.
