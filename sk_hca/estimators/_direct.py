@@ -29,7 +29,7 @@ class DirectRegressor(BaseDeepRegressor):
         Loss of the standardised target.
 
     optimizer, lr, max_epochs, batch_size, validation_fraction, patience, callbacks, \
-device, precision, compile, net_params, random_state, verbose
+device, precision, compile, net_params, warm_start, random_state, verbose
         As in :class:`~sk_hca.HCARegressor`.
 
     Attributes
@@ -41,10 +41,12 @@ device, precision, compile, net_params, random_state, verbose
         What the training recorded, epoch by epoch.
 
     target_center_, target_scale_ : float
-        Mean and standard deviation of the training targets.
+        Mean and standard deviation of the training targets; of the first ones where
+        the network has gone on.
 
     target_counts_ : tuple of two ndarrays
-        Distinct training targets, and how many samples each has.
+        Distinct training targets, and how many samples each has: those of the last
+        fit, and of all parts since.
 
     n_features_in_ : int
         Size of axis 1 of the inputs.
@@ -83,6 +85,7 @@ device, precision, compile, net_params, random_state, verbose
         precision="auto",
         compile=False,
         net_params=None,
+        warm_start=False,
         random_state=None,
         verbose=0,
     ):
@@ -99,12 +102,13 @@ device, precision, compile, net_params, random_state, verbose
         self.precision = precision
         self.compile = compile
         self.net_params = net_params
+        self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
-        """Learn from training data.
+        """Learn from training data; go on from the last fit with ``warm_start=True``.
 
         Parameters
         ----------
@@ -123,13 +127,16 @@ device, precision, compile, net_params, random_state, verbose
         """
         with keeping_the_model(self):
             check_alias("loss", self.loss, REGRESSION_LOSSES)
-            data = self._check_training_data(X, y, sample_weight)
-            self._train(data, draw_seed(self.random_state))
+            earlier = self._earlier_net(self.warm_start)
+            data = self._check_training_data(X, y, sample_weight, earlier is None)
+            self._train(data, draw_seed(self.random_state), earlier)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
         """Learn from one more part of the data, in one pass.
+
+        As in :meth:`HCARegressor.partial_fit <sk_hca.HCARegressor.partial_fit>`.
 
         Parameters
         ----------
@@ -142,9 +149,9 @@ device, precision, compile, net_params, random_state, verbose
         """
         with keeping_the_model(self):
             check_alias("loss", self.loss, REGRESSION_LOSSES)
-            starts = not hasattr(self, "net_")
-            data = self._check_training_data(X, y, sample_weight, reset=starts)
-            self._train_once(data, draw_seed(self.random_state))
+            earlier = self._earlier_net(True)
+            data = self._check_training_data(X, y, sample_weight, earlier is None)
+            self._train_once(data, draw_seed(self.random_state), earlier)
         return self
 
     def predict(self, X):

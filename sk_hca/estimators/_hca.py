@@ -4,25 +4,20 @@ from numbers import Integral
 
 from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.adjustment import make_adjustment
 from sk_hca.backbones import Network
-from sk_hca.estimators._base import (
-    draw_seed,
-    keeping_the_model,
-    measure_targets,
-    seeded,
-)
-from sk_hca.estimators._reader import LevelReader
-from sk_hca.estimators._stages import LevelCriterion, level_heads, student_stage
+from sk_hca.estimators._base import draw_seed, keeping_the_model, measure_targets
+from sk_hca.estimators._memory import recall_stage_one
+from sk_hca.estimators._stages import LevelCriterion, level_heads
+from sk_hca.estimators._student import StudentTrainer
 from sk_hca.hierarchy import HierarchicalBinner
 from sk_hca.prediction import make_decoder
 from sk_hca.targets import make_labels
-from sk_hca.training import ArrayDataset, train_stage
 
 
-class HCARegressor(LevelReader):
+class HCARegressor(StudentTrainer):
     r"""Regress an imbalanced target by Hierarchical Classification Adjustment.
 
     The target line is cut into classes.  One fine classifier and a hierarchy of
@@ -108,14 +103,21 @@ class HCARegressor(LevelReader):
     memory : str, object with the joblib.Memory interface, or None, default=None
         Where stage one is kept on disk, found again by its data and its parameters: a
         search over `mode`, `decoder` or the students of ``"distill"`` trains it once
-        per fold.  It cannot see that the code of a module of yours has changed; None
-        keeps nothing.
+        per fold, and processes may share the folder.  It cannot see that the code of a
+        module of yours has changed, nor the files that a dataset reads; None keeps
+        nothing.
 
     net_params : dict or None, default=None
         Any parameter of a skorch net, as the last word on both stages:
         ``{"optimizer__weight_decay": 0.1, "callbacks__schedule": None}``.  Stage two
         keeps its own ``lr`` and ``max_epochs``.  ``iterator_train__num_workers`` loads
         a torch Dataset by worker processes; arrays need none.
+
+    warm_start : bool, default=False
+        Whether `fit` again goes on from the present weights, for `max_epochs` further
+        epochs of a new schedule.  Classes, scale of the inputs and device stay those
+        of the first fit, whatever the new data are; so must all parameters that made
+        the network or its loss.  Fits that go on are not kept in the `memory`.
 
     random_state : int, RandomState or None, default=None
         Makes results repeatable; the global seeds are left alone.
@@ -127,7 +129,8 @@ class HCARegressor(LevelReader):
     ----------
     hierarchy_ : HierarchicalBinner
         The classes of every level: ``edges_``, ``values_``, ``counts_`` of the finest,
-        ``parents_``, ``levels_``.
+        ``parents_``, ``levels_``.  Values and counts too are those of the data that
+        cut the classes, the first part or fit, where the network has gone on.
 
     n_classes_ : int
         Number of finest classes, C_H.
@@ -142,7 +145,8 @@ class HCARegressor(LevelReader):
         What stage one recorded, epoch by epoch.
 
     target_counts_ : tuple of two ndarrays
-        Distinct training targets, and how many samples each has.
+        Distinct training targets, and how many samples each has: those of the last
+        fit, and of all parts since.
 
     n_features_in_ : int
         Size of axis 1 of the inputs.
@@ -170,15 +174,20 @@ class HCARegressor(LevelReader):
     True
     >>> model.set_params(mode="mul").predict(X_test).shape == y_test.shape
     True
+    >>> model = model.set_params(warm_start=True, max_epochs=2).fit(X_train, y_train)
+    >>> len(model.history_)
+    7
     """
 
     _parameter_constraints: dict = {
-        **LevelReader._parameter_constraints,
+        **StudentTrainer._parameter_constraints,
         "n_levels": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "anchor": [StrOptions({"location"}), None],
         "detach_heads": ["boolean"],
         "memory": [str, HasMethods("cache"), None],
     }
+
+    _free_parameters = StudentTrainer._free_parameters | {"mode", "decoder", "memory"}
 
     def __init__(
         self,
@@ -204,6 +213,7 @@ class HCARegressor(LevelReader):
         compile=False,
         memory=None,
         net_params=None,
+        warm_start=False,
         random_state=None,
         verbose=0,
     ):
@@ -228,6 +238,7 @@ class HCARegressor(LevelReader):
         self.compile = compile
         self.memory = memory
         self.net_params = net_params
+        self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
 
@@ -238,7 +249,8 @@ class HCARegressor(LevelReader):
         Parameters
         ----------
         X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
-            Inputs; a dataset may give (input, target) pairs.
+            Inputs, of which a memory-mapped file or a dataset is read batch by batch.
+            A dataset may have ``targets``, or give (input, target) pairs.
 
         y : array-like of shape (n,) or (n, *S)
             Targets; a place of a map without one is NaN.
@@ -261,19 +273,14 @@ class HCARegressor(LevelReader):
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
             make_decoder(self.decoder)
+            earlier = self._earlier_net(self.warm_start)
+            data = self._check_training_data(X, y, sample_weight, earlier is None)
             seed = draw_seed(self.random_state)
-            if self.memory is None:
-                fit_stage_one(self, X, y, sample_weight, seed)
+            if earlier is None and self.memory is not None:
+                self._adopt(recall_stage_one(self, X, y, sample_weight, seed))
             else:
-                shared = clone(self).set_params(
-                    mode="none", decoder="mean", memory=None, random_state=None
-                )
-                cached = check_memory(self.memory).cache(fit_stage_one)
-                self._adopt(cached(shared, X, y, sample_weight, seed))
-            self.student_net_ = None
-            if adjustment.trains_student:
-                data = self._check_training_data(X, y, sample_weight, reset=False)
-                self.student_net_ = self._train_student(data, adjustment, seed)
+                self._train(data, seed, earlier)
+            self._renew_student(data, adjustment, seed, goes_on=earlier is not None)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -284,23 +291,26 @@ class HCARegressor(LevelReader):
         ----------
         X, y, sample_weight : as in `fit`
             One part of the data.  The first one sets the classes and the scale of the
-            inputs: let it hold the whole range.
+            inputs: let it hold the whole range.  Later targets outside of it count for
+            the outermost classes, and no prediction leaves it.
 
         Returns
         -------
         self : HCARegressor
+
+        Notes
+        -----
+        The learning rate is constant at `lr`; optimiser, batch size and callbacks stay
+        those of the first part; `max_epochs`, `validation_fraction` and `patience` are
+        ignored.  A student goes on too, over the part for its usual number of epochs.
         """
-        starts = not hasattr(self, "net_")
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
-            data = self._check_training_data(X, y, sample_weight, reset=starts)
+            earlier = self._earlier_net(True)
+            data = self._check_training_data(X, y, sample_weight, earlier is None)
             seed = draw_seed(self.random_state)
-            if starts:
-                self._cut_targets(data)
-            self._train_once(data, seed)
-            self.student_net_ = None  # an older student does not know these features
-            if adjustment.trains_student:
-                self.student_net_ = self._train_student(data, adjustment, seed)
+            self._train_once(data, seed, earlier)
+            self._renew_student(data, adjustment, seed, goes_on=earlier is not None)
         return self
 
     def readjust(self, mode, X=None, y=None, sample_weight=None):
@@ -341,8 +351,15 @@ class HCARegressor(LevelReader):
 
     def _adopt(self, other):
         """Share what another estimator has learned."""
-        learned = {key: value for key, value in vars(other).items() if key[-1] == "_"}
-        self.__dict__.update(learned, _input_shape=other._input_shape)
+        own = {"_input_shape", "_design"}
+        learned = {k: v for k, v in vars(other).items() if k[-1] == "_" or k in own}
+        self.__dict__.update(learned)
+
+    def _begin(self, data, device, earlier):
+        """Cut the targets, before there is a network."""
+        if earlier is None:
+            self._cut_targets(data)
+        return super()._begin(data, device, earlier)
 
     def _cut_targets(self, data):
         """Cut the target line into classes, and count the targets."""
@@ -365,34 +382,3 @@ class HCARegressor(LevelReader):
         heads = level_heads(n_features, levels, positions, self.detach_heads)
         criterion = LevelCriterion(make_labels(self.labels), levels, center, scale)
         return Network(extractor, heads.to(extractor[0].dtype)), criterion
-
-    def _train_student(self, data, distillation, seed):
-        """Train the student on features that are computed once (stage two)."""
-        network, device = self.net_.module_, self.net_.device
-        features = self._read(network.extractor, data, lambda features: features)
-        own = {"lr", "max_epochs"}  # the recipe's own
-        shared = {k: v for k, v in (self.net_params or {}).items() if k not in own}
-        settings = self._settings(
-            device,
-            lr=distillation.lr,
-            max_epochs=max(1, round(distillation.epochs * self.max_epochs)),
-            net_params=shared,
-        )
-        with seeded(seed, device):
-            student, criterion = student_stage(
-                network.heads,
-                features.shape[1],
-                distillation,
-                self._level_classes(device),
-                make_labels(self.labels),
-            )
-            data = ArrayDataset(features, *data.targets())
-            return train_stage(student, criterion, data, settings)
-
-
-def fit_stage_one(estimator, X, y, sample_weight, seed):
-    """Learn what all modes share; a function of its own, so that it can be cached."""
-    data = estimator._check_training_data(X, y, sample_weight)
-    estimator._cut_targets(data)
-    estimator._train(data, seed)
-    return estimator

@@ -6,6 +6,7 @@ from sk_hca.training._batches import (
     TargetDataset,
     as_input,
     batches,
+    items_at,
 )
 from sk_hca.training._callbacks import FiniteLoss
 from sk_hca.training._feeding import (
@@ -19,6 +20,7 @@ from sk_hca.training._stages import (
     StageSettings,
     continue_stage,
     read_network,
+    start_stage,
     train_stage,
 )
 
@@ -36,7 +38,9 @@ __all__ = [
     "batches",
     "continue_stage",
     "feed",
+    "items_at",
     "one_pass",
     "read_network",
+    "start_stage",
     "train_stage",
 ]

@@ -90,14 +90,12 @@ class ItemDataset(TargetDataset):
         return self.__getitems__([position])[0]
 
     def __getitems__(self, positions):
-        """Return the samples of a batch; a dataset that can read many at once does."""
-        where = positions if self.index is None else self.index[positions]
-        where = [int(i) for i in where]
-        at_once = getattr(self.X, "__getitems__", None)
-        items = at_once(where) if at_once else [self.X[i] for i in where]
+        """Return the samples of one batch, of which torch makes tensors."""
+        index = positions if self.index is None else self.index[positions]
+        items = items_at(self.X, index)
         return [
-            (as_input(item), self.target_at(i))
-            for item, i in zip(items, where, strict=True)
+            (as_input(item), self.target_at(int(i)))
+            for i, item in zip(index, items, strict=True)
         ]
 
 
@@ -208,6 +206,14 @@ def as_tensor(array):
     """Share an array with torch; a read-only one is copied first."""
     array = np.ascontiguousarray(array)
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def items_at(dataset, positions):
+    """Give the items of a torch dataset: together where it can, else one by one."""
+    positions = [int(i) for i in positions]
+    if callable(getattr(dataset, "__getitems__", None)):
+        return dataset.__getitems__(positions)
+    return (dataset[i] for i in positions)
 
 
 def as_input(item):

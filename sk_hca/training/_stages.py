@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from sk_hca.base import check_alias
@@ -72,7 +73,18 @@ class StageSettings:
         return OPTIMIZERS[self.optimizer]
 
 
-def train_stage(module, criterion, train, settings, valid=None):
+def start_stage(module, criterion, train, settings, valid=None):
+    """Set up a stage of training without a step yet; parameters as in `train_stage`.
+
+    Returns
+    -------
+    net : StageNet
+        Ready for :func:`continue_stage`.
+    """
+    return make_net(module, criterion, train, settings, valid).initialize()
+
+
+def train_stage(module, criterion, train, settings, valid=None, history=()):
     """Train a module from its present weights.
 
     Parameters
@@ -93,23 +105,30 @@ def train_stage(module, criterion, train, settings, valid=None):
     valid : TargetDataset, optional
         With it, training stops early and the best weights are restored, in memory.
 
+    history : sequence of dict, default=()
+        What earlier trainings of the module recorded, to stand before this one.
+
     Returns
     -------
     net : StageNet
         Fitted; its ``module_`` is `module`.
     """
     net = make_net(module, criterion, train, settings, valid).fit(train, y=None)
+    # Only now: a schedule takes a net with a history for one whose optimiser goes on.
+    for row in net.history:
+        row["epoch"] += len(history)
+    net.history[:0] = history
     # The validation data hold the user's table: a fitted net, and its pickle, do not.
     return net.set_params(train_split=None)
 
 
 def continue_stage(net, train, lr):
-    """Train a fitted net for one more epoch at a constant learning rate.
+    """Train a net for one more epoch at a constant learning rate.
 
     Parameters
     ----------
     net : StageNet
-        A net that was trained before.
+        A net that was trained before, or is ready to be.
 
     train : TargetDataset
         New data.
@@ -131,8 +150,10 @@ def continue_stage(net, train, lr):
     return net.partial_fit(train, y=None, epochs=1)
 
 
-def read_network(module, dataset, device, answer, **batching):
+def read_network(module, dataset, device, answer, make_array=np.empty, **batching):
     """Run a network over data without gradients, and keep only the answers.
+
+    Answers are written where they stay, one batch after the other.
 
     Parameters
     ----------
@@ -148,6 +169,9 @@ def read_network(module, dataset, device, answer, **batching):
     answer : callable
         Takes the output for a batch, gives a tensor of shape (N, ...).
 
+    make_array : callable, default=numpy.empty
+        Takes the shape and the type of all answers, gives an array to write them to.
+
     **batching
         Parameters of :func:`batches`.
 
@@ -157,6 +181,12 @@ def read_network(module, dataset, device, answer, **batching):
     """
     module.eval()
     inputs = feed(batches(dataset, **batching), device, again=False)
+    answers, start = None, 0
     with torch.inference_mode(), one_pass(inputs) as every_batch:
-        parts = [answer(module(X.to(device))).cpu() for X, _ in every_batch]
-    return torch.cat(parts).numpy()
+        for X, _ in every_batch:
+            part = answer(module(X.to(device))).cpu().numpy()
+            if answers is None:
+                answers = make_array((len(dataset), *part.shape[1:]), part.dtype)
+            answers[start : start + len(part)] = part
+            start += len(part)
+    return answers

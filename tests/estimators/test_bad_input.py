@@ -373,6 +373,7 @@ def test_class_instead_of_object_is_answered_with_the_object(
         ("device", None),
         ("precision", "fp8"),
         ("net_params", 3),
+        ("warm_start", "no"),
         ("random_state", "a"),
         ("verbose", "loud"),
         ("n_levels", 0),

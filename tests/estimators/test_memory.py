@@ -1,10 +1,17 @@
 """Stage one is trained once for all that is read from it, where a memory is given."""
 
+import copy
+
 import joblib
 import numpy as np
 import pytest
+import torch
+from joblib.externals.loky import get_reusable_executor
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
+from torch import nn
+from torch.utils.data import TensorDataset
 
 from sk_hca import HCARegressor
 from sk_hca.adjustment import Distillation
@@ -100,6 +107,89 @@ def test_other_data_are_trained_anew(make_model, folder):
     make_model().fit(X + 1, y)
     make_model().fit(X, y, sample_weight=np.arange(60.0))
     assert trainings(folder) == 4
+
+
+def make_module(weight=None):
+    """A backbone, the same every time."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU())
+    if weight is not None:
+        nn.init.constant_(module[0].weight, weight)
+    return module
+
+
+def test_module_is_known_again_by_its_weights(make_model, folder):
+    X, y = make_table()
+    model = make_model(backbone=make_module())
+    for twin in (model, clone(model), copy.deepcopy(model)):
+        twin.fit(X, y)
+    make_model(backbone=make_module()).fit(X, y)
+    assert trainings(folder) == 1
+    make_model(backbone=make_module(weight=0.5)).fit(X, y)
+    assert trainings(folder) == 2
+
+
+def test_data_are_known_again_wherever_they_lie(make_model, folder, tmp_path):
+    X, y = make_table()
+    np.save(tmp_path / "X.npy", X)
+    for same in (X, X.copy(), np.load(tmp_path / "X.npy", mmap_mode="r")):
+        make_model().fit(same, y.copy())
+    assert trainings(folder) == 1
+    for _ in range(2):
+        dataset = TensorDataset(torch.tensor(X), torch.tensor(y))
+        make_model().fit(dataset)
+    assert trainings(folder) == 2
+
+
+def test_warm_fits_pass_the_memory_by(make_model, folder):
+    X, y = make_table()
+    model = make_model(warm_start=True).fit(X, y)
+    make_model(warm_start=False).fit(X, y)
+    assert trainings(folder) == 1
+    once = model.predict(X)
+    twice = model.fit(X, y).predict(X)
+    assert trainings(folder) == 2
+    assert len(model.history_) == 4
+    # What was remembered is the first fit, as it was.
+    np.testing.assert_array_equal(make_model().fit(X, y).predict(X), once)
+    assert not np.array_equal(once, twice)
+    assert trainings(folder) == 2
+
+
+def test_processes_may_share_a_memory(make_model, folder):
+    """Two workers meet at the same entries, one per fold."""
+    X, y = make_table()
+    grid = {"mode": ["none", "add", "mul"]}
+    options = {"cv": 2, "refit": False}
+    expected = GridSearchCV(make_model(memory=None), grid, **options).fit(X, y)
+    n_before = trainings(folder)
+    search = GridSearchCV(make_model(), grid, n_jobs=2, pre_dispatch="all", **options)
+    try:
+        search.fit(X, y)
+    finally:
+        get_reusable_executor().shutdown(wait=True)
+    n_trained = trainings(folder) - n_before
+    # Two that begin an entry at once both train it; the files may be counted short.
+    assert n_trained < 3 * 2
+    again = GridSearchCV(make_model(), grid, **options).fit(X, y)
+    for one in (search, again):
+        scores = one.cv_results_["mean_test_score"]
+        np.testing.assert_allclose(
+            scores, expected.cv_results_["mean_test_score"], rtol=1e-9
+        )
+
+
+def test_broken_entry_is_trained_anew(make_model, folder, tmp_path):
+    X, y = make_table()
+    expected = make_model().fit(X, y).predict(X)
+    (entry,) = (tmp_path / "memory").rglob("output.pkl")
+    whole = entry.read_bytes()
+    entry.write_bytes(whole[: len(whole) // 2])
+    np.testing.assert_array_equal(make_model().fit(X, y).predict(X), expected)
+    assert trainings(folder) == 2
+    make_model().fit(X, y)
+    assert trainings(folder) == 2
 
 
 def test_memory_may_be_an_object(make_model, folder, tmp_path):

@@ -21,6 +21,9 @@ LONGER = {
     "check_sample_weight_equivalence_on_dense_data",
 }
 
+# A check that fits one estimator twice and expects the same, which a warm start is not.
+TWICE = {"check_supervised_y_2d"}
+
 
 def configurations():
     default = HCARegressor().get_params()
@@ -32,6 +35,8 @@ def configurations():
         *(HCARegressor(decoder=decoder, **SHORT) for decoder in decoders),
         HCARegressor(n_levels=1, **SHORT),
         HCARegressor(**PAPER, **SHORT),
+        HCARegressor(warm_start=True, **SHORT),
+        DirectRegressor(warm_start=True, **SHORT),
         *(DirectRegressor(loss=loss, **SHORT) for loss in REGRESSION_LOSSES),
     ]
 
@@ -41,6 +46,8 @@ def configurations():
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     if check.func.__name__ in LONGER:
         estimator.set_params(max_epochs=15)
+    if check.func.__name__ in TWICE:
+        estimator.set_params(warm_start=False)
     check(estimator)
 
 

@@ -19,6 +19,7 @@ from sk_hca.training import (
     StageSettings,
     continue_stage,
     read_network,
+    start_stage,
     train_stage,
 )
 
@@ -196,6 +197,31 @@ def test_continuing_is_one_more_epoch_at_constant_rate(anneals, with_valid):
     assert len(counter.lrs) == 3 * 4 + 2 * 3
 
 
+def test_continuing_takes_a_net_without_a_step_yet():
+    module = make_module()
+    before = state_of(module)
+    counter = Counter()
+    settings = StageSettings("adamw", 0.1, 7, BATCH_SIZE, callbacks=[counter])
+    net = start_stage(module, SquaredError(), make_data(), settings)
+    assert_same_weights(module.state_dict(), before)
+    continue_stage(net, make_data(), lr=0.01)
+    assert len(net.history) == 1
+    np.testing.assert_allclose(counter.lrs, [0.01] * 4)
+
+
+def test_history_stands_behind_an_earlier_one():
+    first = train(max_epochs=2)
+    earlier = copy.deepcopy(first.history)
+    settings = StageSettings("adamw", 0.05, 3, BATCH_SIZE)
+    net = train_stage(
+        first.module_, SquaredError(), make_data(), settings, history=first.history
+    )
+    assert net.history[:, "epoch"] == [1, 2, 3, 4, 5]
+    assert net.history[:2] == earlier == first.history
+    continue_stage(net, make_data(), lr=0.01)
+    assert net.history[-1, "epoch"] == 6
+
+
 @pytest.mark.parametrize("pickled", [False, True])
 def test_continuing_keeps_state_of_optimizer(pickled):
     net = train()
@@ -321,6 +347,24 @@ def test_reading_joins_answers_of_all_batches(batch_size):
     with torch.no_grad():
         expected = module(torch.from_numpy(data.X))
     np.testing.assert_allclose(answers, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_reading_writes_all_answers_into_one_array(width):
+    made = []
+
+    def make_array(shape, dtype):
+        made.append(np.full(shape, 7, dtype))
+        return made[-1]
+
+    data = make_data(10)
+    module = nn.Linear(3, width)
+    answers = read_network(module, data, 4, "cpu", lambda output: output, make_array)
+    assert len(made) == 1
+    assert answers is made[0]
+    assert answers.dtype == np.float32
+    expected = read_network(module, data, 100, "cpu", lambda output: output)
+    np.testing.assert_allclose(answers, expected, rtol=1e-6)
 
 
 def test_reading_keeps_only_answers():

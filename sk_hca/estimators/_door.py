@@ -1,0 +1,192 @@
+"""The door of an estimator: inputs, targets and weights are checked here once.
+
+Inputs are arrays, in memory or memory-mapped, which are never copied whole, or torch
+datasets, of which no more than a batch of inputs is held at any time.
+"""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from sk_hca.base import check_targets, check_weights
+from sk_hca.training import ArrayDataset, ItemDataset, as_input, items_at
+
+# Types that inputs keep; any other one becomes float64 in a copy.
+KEPT_TYPES = (np.float64, np.float32, np.float16, np.uint8)
+
+
+class DataDoor:
+    """Check what comes in against what the first fit has seen."""
+
+    # What an estimator gives.
+    batch_size: int
+
+    def _check_training_data(self, X, y, sample_weight, reset=True):
+        """Check inputs, targets and weights, and lay them side by side."""
+        if is_dataset(X):
+            data = self._check_dataset(X, y, sample_weight, reset)
+        else:
+            X, y = self._check_arrays(X, y, reset)
+            data = ArrayDataset(X, *weighted_targets(y, sample_weight))
+        least = least_samples(reset)
+        if len(data) < least:
+            raise ValueError(
+                f"At least {least} samples of positive weight are needed to learn "
+                f"from; got {len(data)}. Check sample_weight, and y for maps without "
+                "any target."
+            )
+        if reset:
+            self._input_shape = shape_of_input(X)
+        return data
+
+    def _check_arrays(self, X, y, reset):
+        """Check inputs and targets that are arrays."""
+        options = {
+            "dtype": list(KEPT_TYPES),
+            "allow_nd": True,
+            "reset": reset,
+            "ensure_min_samples": least_samples(reset),
+        }
+        if y is None or np.asarray(y).ndim < 3:
+            X, y = validate_data(self, X, y, y_numeric=True, **options)
+            y = y.astype(np.float64, copy=False)
+        else:
+            X = validate_data(self, X, **options)
+            y = check_maps(y, len(X))
+        if not reset:
+            self._check_input_shape(X)
+        return X, y
+
+    def _check_dataset(self, dataset, y, sample_weight, reset):
+        """Check a torch dataset, whose targets may come with its items."""
+        check_items(dataset, least_samples(reset))
+        if reset:
+            self.n_features_in_ = shape_of_input(dataset)[0]
+        else:
+            self._check_input_shape(dataset)
+        if y is None:
+            y = dataset_targets(dataset, self.batch_size)
+        y = np.asarray(y, dtype=np.float64)
+        if len(y) != len(dataset):
+            raise ValueError(
+                f"y must hold one target per item of the dataset, {len(dataset)}; it "
+                f"holds {len(y)}."
+            )
+        y = check_maps(y, len(dataset)) if y.ndim > 1 else check_targets(y)
+        return ItemDataset(dataset, *weighted_targets(y, sample_weight))
+
+    def _check_inputs(self, X):
+        """Check inputs to predict for."""
+        check_is_fitted(self)
+        if is_dataset(X):
+            check_items(X, 1)
+            self._check_input_shape(X)
+            return ItemDataset(X)
+        X = validate_data(self, X, dtype=list(KEPT_TYPES), allow_nd=True, reset=False)
+        self._check_input_shape(X)
+        return ArrayDataset(X)
+
+    def _check_input_shape(self, X):
+        shape = shape_of_input(X)
+        if shape != self._input_shape:
+            raise ValueError(
+                f"X must hold inputs of shape {self._input_shape}, as in fit; got "
+                f"inputs of shape {shape}."
+            )
+
+
+def least_samples(starts):
+    """Return how many samples a training needs: a first one has a line to cut."""
+    return 2 if starts else 1
+
+
+def is_dataset(X):
+    """Tell whether inputs come from torch's kind of data."""
+    return isinstance(X, (Dataset, DataLoader))
+
+
+def weighted_targets(y, sample_weight):
+    """Return targets, their weights, and which samples weigh anything.
+
+    A missing target of a map weighs nothing.  Weights are None where all samples in use
+    weigh the same, and the samples in use are None where all are.
+    """
+    if y.ndim == 1 and sample_weight is None:
+        return y, None, None
+    weight = check_weights(sample_weight, y)
+    if y.ndim > 1:
+        known = np.isfinite(y)
+        weight = weight.reshape(-1, *(1,) * (y.ndim - 1)) * known
+        y = np.where(known, y, 0.0)
+    is_used = weight.reshape(len(y), -1).any(axis=1)
+    used = None if is_used.all() else np.flatnonzero(is_used)
+    if y.ndim == 1 and np.ptp(weight[is_used]) == 0:
+        return y, None, used
+    return y, weight, used
+
+
+def check_maps(y, n_samples):
+    """Check target maps, whose missing places are NaN."""
+    y = np.asarray(y, dtype=np.float64)
+    if len(y) != n_samples:
+        raise ValueError(
+            f"y must hold one map per sample, {n_samples}; it holds {len(y)}."
+        )
+    if np.isinf(y).any() or np.isnan(y).all():
+        raise ValueError(
+            "y must hold finite targets (NaN where a place of a map has none); got "
+            "infinity, or NaN everywhere."
+        )
+    return y
+
+
+def check_items(dataset, least):
+    """Check that a torch dataset gives its items by position, and enough of them."""
+    is_stream = isinstance(dataset, (IterableDataset, DataLoader))
+    if is_stream or not hasattr(dataset, "__len__"):
+        raise TypeError(
+            "X must be an array or a torch Dataset with __getitem__ and __len__; got "
+            f"{type(dataset).__name__}, which is not read by position. Give such a "
+            "Dataset, or the parts of the stream as arrays to partial_fit and predict."
+        )
+    if len(dataset) < least:
+        raise ValueError(
+            f"The dataset must hold {least} samples at least; it holds {len(dataset)}."
+        )
+
+
+def dataset_targets(dataset, batch_size):
+    """Return a torch dataset's ``targets``, or keep those of its items, in one pass."""
+    if hasattr(dataset, "targets"):
+        return dataset.targets
+    targets = None
+    for start in range(0, len(dataset), batch_size):
+        part = range(start, min(start + batch_size, len(dataset)))
+        for i, item in zip(part, items_at(dataset, part), strict=True):
+            target = target_of(item)
+            if targets is None:
+                targets = np.empty((len(dataset), *target.shape))
+            if target.shape != targets.shape[1:]:
+                raise ValueError(
+                    "All targets of the dataset must be of one shape; the first is of "
+                    f"shape {targets.shape[1:]}, that of item {i} of {target.shape}."
+                )
+            targets[i] = target
+    return targets
+
+
+def target_of(item):
+    """Return the target that a dataset's item comes with."""
+    if not isinstance(item, (tuple, list)) or len(item) < 2:
+        raise ValueError(
+            "The dataset must give (input, target) pairs or have an attribute targets; "
+            f"its items are {type(item).__name__}. Or give the targets as y."
+        )
+    return np.asarray(item[1])
+
+
+def shape_of_input(X):
+    """Return the shape of one input of an array or a torch dataset."""
+    if isinstance(X, Dataset):
+        return tuple(np.shape(as_input(X[0])))
+    return tuple(X.shape[1:])

@@ -1,0 +1,58 @@
+"""Stage one, kept on disk and found again by its parameters and its data.
+
+joblib writes an entry under another name and moves it in place, so that processes which
+share a folder read whole entries only; two that train the same one at once write the
+same.  What joblib does not do is to know a tensor again: a pickle holds its address.
+"""
+
+import torch
+from joblib.hashing import NumpyHasher
+from sklearn.base import clone
+from sklearn.utils.validation import check_memory
+from torch.nn.parameter import is_lazy
+
+
+class ContentHasher(NumpyHasher):
+    """Hash arrays and tensors by their content, wherever they lie."""
+
+    def save(self, obj):
+        """Put the content of a tensor in its place."""
+        if isinstance(obj, torch.Tensor) and not is_lazy(obj):
+            content = obj.detach().cpu().reshape(-1).view(torch.uint8).numpy()
+            obj = (type(obj), str(obj.dtype), tuple(obj.shape), content)
+        super().save(obj)
+
+
+def recall_stage_one(estimator, X, y, sample_weight, seed):
+    """Return an estimator with stage one, from the memory or trained for it.
+
+    Parameters
+    ----------
+    estimator : HCARegressor
+        Its parameters say what to train, but for those that read a trained network.
+
+    X, y, sample_weight : as in `fit`
+        Training data.
+
+    seed : int
+        Where all randomness comes from.
+
+    Returns
+    -------
+    estimator : HCARegressor
+        Another one, fitted.
+    """
+    shared = clone(estimator).set_params(
+        mode="none", decoder="mean", memory=None, warm_start=False, random_state=None
+    )
+    key = ContentHasher(coerce_mmap=True).hash((shared, X, y, sample_weight))
+    content = ["estimator", "X", "y", "sample_weight"]
+    cached = check_memory(estimator.memory).cache(fit_stage_one, ignore=content)
+    return cached(key, seed, shared, X, y, sample_weight)
+
+
+def fit_stage_one(key, seed, estimator, X, y, sample_weight):
+    """Learn what all modes share; `key` stands for all that follows the seed."""
+    data = estimator._check_training_data(X, y, sample_weight)
+    estimator._train(data, seed)
+    return estimator
