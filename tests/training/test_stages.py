@@ -359,7 +359,9 @@ def test_reading_writes_all_answers_into_one_array(width):
 
     data = make_data(10)
     module = nn.Linear(3, width)
-    answers = read_network(module, data, 4, "cpu", lambda output: output, make_array)
+    answers = read_network(
+        module, data, "cpu", lambda output: output, make_array, batch_size=4
+    )
     assert len(made) == 1
     assert answers is made[0]
     assert answers.dtype == np.float32
