@@ -1,5 +1,7 @@
 """The modes: distributions of all levels, and the numbers decoded from them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,8 +23,9 @@ from sk_hca.adjustment import (
     adjust_range,
     make_adjustment,
 )
+from sk_hca.backbones import AnchoredHeads, FusedHeads, Student
 from sk_hca.base import LevelClasses, NetworkOutput
-from sk_hca.hierarchy import pool_sum
+from sk_hca.hierarchy import level_steps, pool_sum
 from sk_hca.prediction import ArgmaxDecoder, MeanDecoder, MedianDecoder
 
 PARENTS = [
@@ -220,6 +223,57 @@ def test_mode_equals_none_when_there_is_one_level(tail, mode):
             mode.decode(output, levels, decoder),
             NoAdjustment().decode(output, levels, decoder),
         )
+
+
+@each_tail
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1e4])
+@pytest.mark.parametrize("mode", [AddAdjustment(), MarginalAdjustment()], ids=repr)
+def test_weights_equal_softmax_of_scores(tail, scale, mode):
+    output, levels = make_output(tail, scale=scale), make_nested_levels()
+    weights = mode.weights(output, levels)
+    torch.testing.assert_close(
+        weights / weights.sum(dim=1, keepdim=True),
+        mode.scores(output, levels).softmax(dim=1),
+    )
+
+
+def make_nested_levels():
+    """The levels, each tied to the next finer one as an estimator ties them."""
+    levels = make_levels()
+    steps = level_steps(PARENTS[:-1], [2, 3])
+    coarse = [replace(c, step=s) for c, s in zip(levels, steps, strict=False)]
+    return [*coarse, levels[-1]]
+
+
+@each_mode
+@each_decoder
+@pytest.mark.parametrize("anchored", [False, True])
+def test_simplified_heads_decode_to_the_same_targets(mode, decoder, anchored):
+    levels = make_nested_levels()
+    torch.manual_seed(0)
+    positions = [torch.linspace(-1, 1, len(c.values)) for c in levels]
+    heads = FusedHeads(4, [2, 3, 5])
+    if anchored:
+        heads = AnchoredHeads(4, positions)
+        torch.nn.init.normal_(heads.weight)
+    heads.double()
+    features = torch.randn(16, 4, dtype=torch.float64)
+    with torch.no_grad():
+        expected = mode.decode(heads(features), levels, decoder)
+        simpler, reading = mode.simplified(heads, levels)
+        y = reading.decode(simpler(features), levels, decoder)
+    torch.testing.assert_close(y, expected)
+
+
+def test_simplified_student_answers_without_its_teachers():
+    heads = FusedHeads(4, [2, 3, 5])
+    student = Student(heads, 4, hidden=True)
+    features = torch.randn(16, 4)
+    alone, mode = Distillation().simplified(student, make_levels())
+    output = alone(features)
+    assert output.logits is None
+    assert torch.equal(output.student, student(features).student)
+    assert isinstance(mode, Distillation)
 
 
 @each_tail

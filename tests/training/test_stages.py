@@ -365,7 +365,7 @@ def test_reading_writes_all_answers_into_one_array(width):
     assert len(made) == 1
     assert answers is made[0]
     assert answers.dtype == np.float32
-    expected = read_network(module, data, 100, "cpu", lambda output: output)
+    expected = read_network(module, data, "cpu", lambda output: output, batch_size=100)
     np.testing.assert_allclose(answers, expected, rtol=1e-6)
 
 
