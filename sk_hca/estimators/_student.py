@@ -39,10 +39,12 @@ class StudentTrainer(LevelReader):
         network, device = self.net_.module_, self.net_.device
         own = {"lr", "max_epochs"}  # the recipe's own
         shared = {k: v for k, v in (self.net_params or {}).items() if k not in own}
+        n_epochs = max(1, round(distillation.epochs * self.max_epochs))
         settings = self._settings(
             device,
+            batch_size=student_batch_size(self.batch_size, n_epochs * len(data)),
             lr=distillation.lr,
-            max_epochs=max(1, round(distillation.epochs * self.max_epochs)),
+            max_epochs=n_epochs,
             net_params=shared,
         )
         with seeded(seed, device), room_for_features() as make_array:
@@ -60,6 +62,15 @@ class StudentTrainer(LevelReader):
                 take_over(student.layers, earlier.module_.layers)
             data = ArrayDataset(features, *data.targets())
             return train_stage(student, criterion, data, settings)
+
+
+def student_batch_size(batch_size, n_seen):
+    """Return how many samples teach a student at once.
+
+    A small head costs about as much for many samples as for few: where the stage sees
+    enough of them for 400 steps, a batch is up to 8 times that of stage one.
+    """
+    return max(batch_size, min(8 * batch_size, n_seen // 400))
 
 
 def take_over(layers, earlier):

