@@ -43,6 +43,13 @@ FUNCTIONS = {
     "targets.gaussian_labels": ["y", "values", "sigma"],
     "targets.histogram_gaussian_labels": ["y", "edges", "sigma"],
     "targets.smoothing_window": ["kernel", "size", "sigma", "normalize='max'"],
+    "regularizers.ranksim_penalty": [
+        "features",
+        "y",
+        "interpolation=2.0",
+        "generator=None",
+    ],
+    "regularizers.FeatureSmoothing": ["n_features", "edges"],
     "metrics.balanced_mean_absolute_error": ["y_true", "y_pred"],
     "metrics.balanced_root_mean_squared_error": ["y_true", "y_pred"],
     "metrics.geometric_mean_error": ["y_true", "y_pred"],
@@ -74,7 +81,16 @@ OPTIONS = {
 
 # Parameters that hold an alias or a recipe: the room that makes the object checks them,
 # since only it knows what they may be.
-CHECKED_IN_FIT = {"backbone", "mode", "binner", "merging", "labels", "decoder"}
+CHECKED_IN_FIT = {
+    "backbone",
+    "mode",
+    "binner",
+    "merging",
+    "labels",
+    "decoder",
+    "penalty",
+    "smoother",
+}
 
 ESTIMATORS = [HCARegressor, DirectRegressor]
 METHODS = {

@@ -6,6 +6,7 @@ from sk_hca.backbones._heads import (
     FusedHeads,
     LocationHead,
     Network,
+    SmoothedNetwork,
     Student,
     linear,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "MLPBackbone",
     "ModuleBackbone",
     "Network",
+    "SmoothedNetwork",
     "Student",
     "feature_shape",
     "linear",

@@ -28,6 +28,9 @@ class DirectRegressor(BaseDeepRegressor):
     loss : {"absolute", "huber", "squared"}, default="absolute"
         Loss of the standardised target.
 
+    penalty, smoother
+        As in :class:`~sk_hca.HCARegressor`.
+
     optimizer, lr, max_epochs, batch_size, validation_fraction, patience, callbacks, \
 device, precision, compile, net_params, warm_start, random_state, verbose
         As in :class:`~sk_hca.HCARegressor`.
@@ -74,6 +77,8 @@ device, precision, compile, net_params, warm_start, random_state, verbose
         backbone="mlp",
         *,
         loss="absolute",
+        penalty=None,
+        smoother=None,
         optimizer="adamw",
         lr=3e-3,
         max_epochs=100,
@@ -91,6 +96,8 @@ device, precision, compile, net_params, warm_start, random_state, verbose
     ):
         self.backbone = backbone
         self.loss = loss
+        self.penalty = penalty
+        self.smoother = smoother
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs

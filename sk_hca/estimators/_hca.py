@@ -66,6 +66,12 @@ class HCARegressor(StudentTrainer):
     detach_heads : bool, default=False
         Whether the coarse classifiers leave the features to the finest.
 
+    penalty : str, BasePenalty or None, default=None
+        What is added to the loss for the features: ``"ranksim"``, or an object.
+
+    smoother : str, BaseSmoother or None, default=None
+        What moves features before the heads learn from them: ``"fds"``, or an object.
+
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser, or a class or factory that takes parameters and ``lr``.
 
@@ -201,6 +207,8 @@ class HCARegressor(StudentTrainer):
         anchor="location",
         decoder="mean",
         detach_heads=False,
+        penalty=None,
+        smoother=None,
         optimizer="adamw",
         lr=3e-3,
         max_epochs=100,
@@ -226,6 +234,8 @@ class HCARegressor(StudentTrainer):
         self.anchor = anchor
         self.decoder = decoder
         self.detach_heads = detach_heads
+        self.penalty = penalty
+        self.smoother = smoother
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs
