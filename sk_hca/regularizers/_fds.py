@@ -105,7 +105,8 @@ class FeatureSmoothing(nn.Module):
     variance: torch.Tensor
     transform: torch.Tensor
     counts: torch.Tensor
-    sums: torch.Tensor
+    totals: torch.Tensor
+    squares: torch.Tensor
 
     def __init__(
         self,
@@ -140,7 +141,8 @@ class FeatureSmoothing(nn.Module):
         self.register_buffer("transform", torch.cat([ones, zeros], dim=1))
         # Sums of an epoch that is not over: of weights, and of x and x squared.
         self.register_buffer("counts", zeros[:, 0].clone(), persistent=False)
-        self.register_buffer("sums", torch.cat([zeros] * 2, dim=1), persistent=False)
+        self.register_buffer("totals", zeros.clone(), persistent=False)
+        self.register_buffer("squares", zeros.clone(), persistent=False)
 
     def forward(self, features, y=None, weight=None):
         """Smooth the features of a batch, and collect their statistics.
@@ -166,25 +168,26 @@ class FeatureSmoothing(nn.Module):
         rows = last.reshape(-1, features.shape[1])
         index = torch.bucketize(y.reshape(-1).to(self.borders.dtype), self.borders)
         self._collect(rows.detach(), index, weight)
-        scale, shift = self.transform[index].to(rows.dtype).chunk(2, dim=1)
+        moves = self.transform.to(rows.dtype).index_select(0, index)
+        scale, shift = moves.chunk(2, dim=1)
         return torch.addcmul(shift, rows, scale).view(last.shape).movedim(-1, 1)
 
     def _collect(self, rows, index, weight):
         """Add the features of a batch to the sums of their bins."""
-        rows = rows.to(self.sums.dtype)
-        terms = torch.cat([rows, rows.square()], dim=1)
+        rows = rows.to(self.totals.dtype)
         if weight is None:
-            weight = terms.new_ones(len(terms))
+            weight, weighted = rows.new_ones(len(rows)), rows
         else:
-            weight = weight.reshape(-1).to(terms.dtype)
-            terms = terms * weight.unsqueeze(1)
+            weight = weight.reshape(-1).to(rows.dtype)
+            weighted = rows * weight.unsqueeze(1)
         self.counts.index_add_(0, index, weight)
-        self.sums.index_add_(0, index, terms)
+        self.totals.index_add_(0, index, weighted)
+        self.squares.index_add_(0, index, weighted * rows)
 
     def begin_epoch(self):
         """Forget the sums of an epoch that never ended."""
-        self.counts.zero_()
-        self.sums.zero_()
+        for sums in (self.counts, self.totals, self.squares):
+            sums.zero_()
 
     def end_epoch(self):
         """Let the running statistics follow those of the epoch, and smooth them."""
@@ -207,11 +210,10 @@ class FeatureSmoothing(nn.Module):
     def _epoch_statistics(self):
         """Return how much every bin counted in the epoch, its means and variances."""
         count = self.counts.unsqueeze(1)
-        total, squares = self.sums.chunk(2, dim=1)
-        mean = total / torch.where(count > 0, count, 1)
-        spread = squares - mean * total
+        mean = self.totals / torch.where(count > 0, count, 1)
+        spread = self.squares - mean * self.totals
         # What is left of equal numbers is the rounding of their sums.
-        rounding = count.clamp_min(1) * torch.finfo(squares.dtype).eps * squares
+        rounding = count.clamp_min(1) * torch.finfo(mean.dtype).eps * self.squares
         divisor = torch.maximum(count - 1, count / 2)
         variance = spread / torch.where(count > 0, divisor, 1)
         return count, mean, torch.where(spread > rounding, variance, 0)

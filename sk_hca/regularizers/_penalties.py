@@ -2,11 +2,12 @@
 
 from numbers import Real
 
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 from sk_hca.base import resolve
-from sk_hca.regularizers._ranksim import ranksim_penalty
+from sk_hca.regularizers._ranksim import pool_places, ranksim_penalty
 
 
 class BasePenalty(BaseEstimator):
@@ -39,6 +40,9 @@ class BasePenalty(BaseEstimator):
 
 class RankSim(BasePenalty):
     """Let samples rank their neighbours alike by features and by targets.
+
+    One sample of every distinct target of a batch is drawn, and all of those count
+    alike: of a weight it only matters whether it is 0.
 
     A patent application, US 20230214651, appears to cover this method: ask before you
     use it in a product.
@@ -75,9 +79,17 @@ class RankSim(BasePenalty):
         self.interpolation = interpolation
 
     def __call__(self, features, y, weight=None):
-        """Penalise the features of one batch, drawn from torch's own generator."""
-        penalty = ranksim_penalty(features, y, self.interpolation, weight=weight)
-        return self.gamma * penalty
+        """Penalise the features of one batch; in which order it comes does not matter.
+
+        Maps are averaged over the places that weigh anything.
+        """
+        features, y = pool_places(features, y, weight)
+        order = y.argsort()
+        # Which samples are drawn changes with the features, at every step.
+        generator = torch.Generator(features.device).manual_seed(0)
+        return self.gamma * ranksim_penalty(
+            features.index_select(0, order), y[order], self.interpolation, generator
+        )
 
 
 PENALTIES = {"ranksim": RankSim}

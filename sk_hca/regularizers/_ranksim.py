@@ -11,7 +11,7 @@ import torch
 SHORTEST = 1e-12
 
 
-def ranksim_penalty(features, y, interpolation=2.0, generator=None, *, weight=None):
+def ranksim_penalty(features, y, interpolation=2.0, generator=None):
     r"""Penalise features whose neighbours are ranked otherwise than their targets.
 
     Parameters
@@ -29,10 +29,6 @@ def ranksim_penalty(features, y, interpolation=2.0, generator=None, *, weight=No
     generator : torch.Generator, optional
         Draws the samples; torch's own by default.
 
-    weight : Tensor of shape (N, *S), optional
-        Weight of every target.  It counts as a repetition of the sample, and leaves out
-        what weighs 0; the penalty itself is not weighted.
-
     Returns
     -------
     penalty : Tensor of shape ()
@@ -40,8 +36,9 @@ def ranksim_penalty(features, y, interpolation=2.0, generator=None, *, weight=No
 
     Notes
     -----
-    Of every distinct target one sample is drawn.  With :math:`S` the cosine
-    similarities of the features of those that are left,
+    Of every distinct target one sample is drawn, and a sample that is repeated has no
+    better chance than one that is not.  With :math:`S` the cosine similarities of the
+    features of those that are left,
 
     .. math:: \sum_i \frac{1}{n} \sum_j
         \left( \mathrm{rk}(S_i)_j - \mathrm{rk}(-|y_i - y|)_j \right)^2,
@@ -51,9 +48,8 @@ def ranksim_penalty(features, y, interpolation=2.0, generator=None, *, weight=No
     similarities is
     :math:`-(\mathrm{rk}(S) - \mathrm{rk}(S + \lambda g)) / (\lambda + 10^{-8})`.
 
-    A map is one sample: the mean of its features, and of its targets, over the places
-    that weigh anything.  Features that are all zero have no direction; they are similar
-    to nothing, and get next to no gradient.
+    A map is one sample: the mean of its features, and of its targets, over all places.
+    Features that are all zero have no direction and are similar to nothing.
 
     A patent application, US 20230214651, appears to cover this method: ask before you
     use it in a product.
@@ -74,9 +70,10 @@ def ranksim_penalty(features, y, interpolation=2.0, generator=None, *, weight=No
     tensor(0.1875)
     """
     _check(features, y, interpolation)
-    features, y, weight = _pool_places(features, y, weight)
-    drawn = _one_per_target(y, weight, generator)
-    directions, y = _directions(features[drawn]), y[drawn]
+    features, y = pool_places(features, y)
+    directions = _directions(features)
+    drawn = _one_per_target(y, _draw_keys(directions.detach(), generator))
+    directions, y = directions.index_select(0, drawn), y.index_select(0, drawn)
     similarity = _Ranks.apply(directions @ directions.t(), interpolation)
     nearness = _ranks(-(y.unsqueeze(1) - y).abs()).to(similarity.dtype)
     return (similarity - nearness).square().mean(dim=1).sum()
@@ -93,34 +90,55 @@ def _check(features, y, interpolation):
         raise ValueError(f"interpolation must be positive; got {interpolation!r}.")
 
 
-def _pool_places(features, y, weight):
-    """Average features and targets over the places of a sample, and sum its weights."""
-    if y.ndim == 1:
-        return features, y, weight
-    features, y = features.flatten(2), y.flatten(1)
+def pool_places(features, y, weight=None):
+    """Average features and targets of every map, over the places that weigh anything.
+
+    Parameters
+    ----------
+    features : Tensor of shape (N, d, *S)
+        Features of a batch; those of tables stay as they are.
+
+    y : Tensor of shape (N, *S)
+        Targets.
+
+    weight : Tensor of shape (N, *S), optional
+        Weight of every target.
+
+    Returns
+    -------
+    features : Tensor of shape (n, d)
+        Without the samples that weigh nothing.
+
+    y : Tensor of shape (n,)
+    """
+    if y.ndim > 1:
+        features, y = features.flatten(2), y.flatten(1)
+        share = torch.ones_like(y) if weight is None else weight.flatten(1)
+        weight = share.sum(dim=1)
+        share = share / torch.where(weight > 0, weight, 1).unsqueeze(1)
+        y = (torch.where(share > 0, y, 0) * share).sum(dim=1)
+        features = (features * share.to(features.dtype).unsqueeze(1)).sum(dim=2)
     if weight is None:
-        return features.mean(dim=2), y.mean(dim=1), None
-    weight = weight.flatten(1)
-    total = weight.sum(dim=1, keepdim=True)
-    share = weight / torch.where(total > 0, total, 1)
-    y = (torch.where(share > 0, y, 0) * share).sum(dim=1)
-    features = (features * share.to(features.dtype).unsqueeze(1)).sum(dim=2)
-    return features, y, total.squeeze(1)
+        return features, y
+    return features[weight > 0], y[weight > 0]
 
 
-def _one_per_target(y, weight, generator):
-    """Draw one sample of every distinct target, and keep their order."""
-    if weight is None:
-        order = torch.randperm(len(y), generator=generator, device=y.device)
-    else:
-        # The first of a race with these rates is drawn with a chance by its weight.
-        race = torch.empty_like(weight).exponential_(generator=generator) / weight
-        order = race.argsort()
+def _draw_keys(directions, generator):
+    """Give every sample a number by lot; equal samples get the same."""
+    d = directions.shape[1]
+    like = {"dtype": directions.dtype, "device": directions.device}
+    probe = torch.randn(d, generator=generator, **like)
+    # The last digits of a projection are as good as random.
+    return (directions @ probe * 1e3).remainder(1)
+
+
+def _one_per_target(y, keys):
+    """Keep of every distinct target the sample of the smallest key, in their order."""
+    order = keys.argsort()
     values, first = y[order].sort(stable=True)
     is_new = torch.ones_like(first, dtype=torch.bool)
     is_new[1:] = values[1:] != values[:-1]
-    drawn = order[first[is_new]].sort().values
-    return drawn if weight is None else drawn[weight[drawn] > 0]
+    return order[first[is_new]].sort().values
 
 
 def _directions(features):
@@ -141,17 +159,17 @@ def _ascending(x):
     """Sort every row, and give the places; of equals the earlier one comes first."""
     if x.device.type != "cpu":
         return torch.argsort(x, stable=True, dim=1)
-    # NumPy sorts ten times as fast as torch where it need not be stable; equals are
-    # then put in order by numbers that hold both their group and their place.
+    # NumPy sorts ten times as fast as torch where it need not be stable; rows with
+    # equals are then sorted by numbers that hold both the group and the place.
     values = x.numpy()
     order = values.argsort(axis=1)
     values = np.take_along_axis(values, order, axis=1)
     differs = values[:, 1:] != values[:, :-1]
-    if not differs.all():
-        n_bits = x.shape[1].bit_length()
-        order[:, 1:] |= differs.cumsum(axis=1) << n_bits
-        order.sort(axis=1)
-        order &= (1 << n_bits) - 1
+    tied = np.flatnonzero(~differs.all(axis=1))
+    places, n_bits = order[tied], x.shape[1].bit_length()
+    places[:, 1:] |= differs[tied].cumsum(axis=1) << n_bits
+    places.sort(axis=1)
+    order[tied] = places & ((1 << n_bits) - 1)
     return torch.from_numpy(order)
 
 
