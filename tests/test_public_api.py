@@ -85,7 +85,15 @@ OPTIONS = {
 
 # Parameters that hold an alias or a recipe: the room that makes the object checks them,
 # since only it knows what they may be.
-CHECKED_IN_FIT = {"backbone", "mode", "binner", "merging", "labels", "decoder"}
+CHECKED_IN_FIT = {
+    "backbone",
+    "mode",
+    "binner",
+    "merging",
+    "labels",
+    "decoder",
+    "weighting",
+}
 
 ESTIMATORS = [HCARegressor, DirectRegressor]
 METHODS = {
@@ -96,9 +104,10 @@ METHODS = {
         "predict_proba",
         "predict_levels",
         "readjust",
+        "retrain_heads",
         "score",
     ],
-    DirectRegressor: ["fit", "partial_fit", "predict", "score"],
+    DirectRegressor: ["fit", "partial_fit", "predict", "retrain_heads", "score"],
 }
 
 
