@@ -63,6 +63,15 @@ class HeadTrainer(BaseDeepRegressor):
         Yang et al., "Delving into deep imbalanced regression", ICML 2021, after Kang et
         al., "Decoupling representation and classifier for long-tailed recognition",
         ICLR 2020.
+
+        Examples
+        --------
+        >>> from sk_hca import HCARegressor
+        >>> from sk_hca.datasets import make_imbalanced_table
+        >>> X, _, y, _ = make_imbalanced_table(random_state=0)
+        >>> model = HCARegressor(max_epochs=5, random_state=0).fit(X, y)
+        >>> model.retrain_heads(X, y, weighting="lds").predict(X).shape == y.shape
+        True
         """
         check_is_fitted(self)
         make_weighting(weighting)

@@ -16,7 +16,14 @@ from sk_hca.targets._weights import (
 
 
 class BaseWeighting(BaseEstimator):
-    """How much each target weighs in training; a subclass writes `weigh`."""
+    """How much each target weighs in training; a subclass writes `weigh`.
+
+    Examples
+    --------
+    >>> class TailWeighting(BaseWeighting):
+    ...     def weigh(self, y, sample_weight=None):
+    ...         return 1.0 + (y > 100)
+    """
 
     def weigh(self, y, sample_weight=None):
         """Weigh the training targets, all at once.
@@ -50,6 +57,12 @@ class InverseWeighting(BaseWeighting):
 
     clip : pair of float, default=None
         Smallest and largest count of a bin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> InverseWeighting(2).weigh(np.array([0.0, 0.0, 0.0, 9.0])).round(2)
+    array([0.67, 0.67, 0.67, 2.  ])
     """
 
     _parameter_constraints: dict = {"bins": BINS, **FREQUENCY}
@@ -93,6 +106,12 @@ class LDSWeighting(BaseWeighting):
 
     clip : pair of float, default=None
         Smallest and largest count of a bin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> LDSWeighting(5, size=3).weigh(np.array([0.0, 0.0, 0.0, 9.0])).round(2)
+    array([0.85, 0.85, 0.85, 1.46])
     """
 
     _parameter_constraints: dict = {"bins": BINS, **WINDOW, **FREQUENCY}
@@ -135,6 +154,12 @@ class DenseWeighting(BaseWeighting):
     ----------
     alpha : float, default=1.0
         How much weights differ; 0 gives 1 to all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> DenseWeighting(0.5).weigh(np.array([0.0, 0.1, 0.2, 5.0])).round(2)
+    array([0.8, 0.8, 0.8, 1.6])
     """
 
     _parameter_constraints: dict = ALPHA
@@ -156,7 +181,13 @@ WEIGHTINGS = {
 
 
 def make_weighting(weighting):
-    """Return the weighting that an alias or an object stands for, None for None."""
+    """Return the weighting that an alias or an object stands for, None for None.
+
+    Examples
+    --------
+    >>> make_weighting("lds")
+    LDSWeighting()
+    """
     if weighting is None:
         return None
     return resolve("weighting", weighting, WEIGHTINGS, BaseWeighting)
