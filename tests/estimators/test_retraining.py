@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.backbones import MLPBackbone
@@ -159,6 +160,17 @@ def test_retraining_works_on_maps(kind):
     retrained = model.retrain_heads(X, y)
     assert retrained.predict(X).shape == y.shape
     assert not np.array_equal(retrained.predict(X), model.predict(X))
+
+
+@BOTH
+def test_retraining_reads_a_torch_dataset(kind):
+    X, y = make_table()
+    model = make_model(kind, precision="fp32").fit(X, y)
+    dataset = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    expected = model.retrain_heads(X, y).predict(X)
+    np.testing.assert_allclose(
+        model.retrain_heads(dataset).predict(X), expected, rtol=1e-4
+    )
 
 
 @BOTH
