@@ -42,6 +42,7 @@ FUNCTIONS = {
     ],
     "targets.gaussian_labels": ["y", "values", "sigma"],
     "targets.histogram_gaussian_labels": ["y", "edges", "sigma"],
+    "targets.smoothing_window": ["kernel", "size", "sigma", "normalize='max'"],
     "metrics.balanced_mean_absolute_error": ["y_true", "y_pred"],
     "metrics.balanced_root_mean_squared_error": ["y_true", "y_pred"],
     "metrics.geometric_mean_error": ["y_true", "y_pred"],

@@ -4,6 +4,7 @@ from sk_hca.base._contracts import ClassTable, LevelClasses, NetworkOutput
 from sk_hca.base._resolve import check_alias, resolve
 from sk_hca.base._validation import check_targets, check_weights
 from sk_hca.base._versions import show_versions
+from sk_hca.base._windows import smoothing_window
 
 __all__ = [
     "ClassTable",
@@ -14,4 +15,5 @@ __all__ = [
     "check_weights",
     "resolve",
     "show_versions",
+    "smoothing_window",
 ]
