@@ -42,6 +42,17 @@ FUNCTIONS = {
     ],
     "targets.gaussian_labels": ["y", "values", "sigma"],
     "targets.histogram_gaussian_labels": ["y", "edges", "sigma"],
+    "targets.lds_weights": [
+        "y",
+        "edges",
+        "kernel='gaussian'",
+        "size=5",
+        "sigma=2",
+        "reweight='sqrt_inverse'",
+        "smooth=True",
+        "clip=None",
+    ],
+    "targets.dense_weights": ["y", "alpha=1.0"],
     "targets.smoothing_window": ["kernel", "size", "sigma", "normalize='max'"],
     "regularizers.ranksim_penalty": [
         "features",
@@ -88,6 +99,7 @@ CHECKED_IN_FIT = {
     "merging",
     "labels",
     "decoder",
+    "weighting",
     "penalty",
     "smoother",
 }
@@ -101,9 +113,10 @@ METHODS = {
         "predict_proba",
         "predict_levels",
         "readjust",
+        "retrain_heads",
         "score",
     ],
-    DirectRegressor: ["fit", "partial_fit", "predict", "score"],
+    DirectRegressor: ["fit", "partial_fit", "predict", "retrain_heads", "score"],
 }
 
 

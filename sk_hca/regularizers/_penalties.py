@@ -49,9 +49,11 @@ class RankSim(BasePenalty):
 
     Parameters
     ----------
-    gamma : float, default=1.0
+    gamma : float, default=0.01
         Weight of the penalty beside the loss.  Its authors use from 3e-4 (STS-B) to 100
-        (ages): worth a search over powers of ten.
+        (ages, with a deep network): worth a search over powers of ten.  The penalty is
+        a sum over the samples of a batch, the loss a mean: too much of it leaves the
+        features of a small network all alike.
 
     interpolation : float, default=2.0
         How far similarities move along their gradient before they are ranked again.
@@ -74,7 +76,7 @@ class RankSim(BasePenalty):
         "interpolation": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, gamma=1.0, *, interpolation=2.0):
+    def __init__(self, gamma=0.01, *, interpolation=2.0):
         self.gamma = gamma
         self.interpolation = interpolation
 

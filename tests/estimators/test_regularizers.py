@@ -115,7 +115,7 @@ def test_ranking_is_learned(kind):
         extractor = model.net_.module_.extractor.eval()
         with torch.no_grad():
             features = extractor(torch.tensor(X))
-            return float(RankSim()(features, torch.tensor(y)))
+            return float(RankSim(1.0)(features, torch.tensor(y)))
 
     params = {"max_epochs": 15, "batch_size": 50}
     plain = make_model(kind, **params).fit(X, y)
@@ -258,6 +258,21 @@ def test_model_survives_pickle_and_goes_on(kind):
 
 
 @BOTH
+def test_network_with_new_heads_goes_on_with_both(kind):
+    """The heads themselves learn from frozen features, which nothing has to move."""
+    X, y = make_table()
+    plain = make_model(kind).fit(X, y)
+    model = make_model(kind, penalty="ranksim", smoother="fds", warm_start=True)
+    model.fit(X, y).net_.module_.extractor.load_state_dict(
+        plain.net_.module_.extractor.state_dict()
+    )
+    retrained = model.retrain_heads(X, y)
+    expected = plain.retrain_heads(X, y).predict(X)
+    np.testing.assert_array_equal(retrained.predict(X), expected)
+    assert retrained.fit(X, y).net_.module_.smoother.n_epochs == 3
+
+
+@BOTH
 def test_parts_of_a_stream_are_epochs(kind):
     X, y = make_table()
     model = make_model(kind, penalty="ranksim", smoother="fds")
@@ -293,11 +308,14 @@ def test_memory_tells_regularisers_apart(tmp_path):
 
 
 @BOTH
-def test_weights_are_repetitions(kind):
+@pytest.mark.parametrize("weighting", [None, "lds"])
+def test_weights_are_repetitions(kind, weighting):
     X, y = make_table(30)
     y = np.round(y)
     n_times = np.arange(30) % 3
-    params = {"batch_size": 100, "penalty": RankSim(10.0), "smoother": FDS()}
+    params = {"batch_size": 100, "penalty": RankSim(10.0), "weighting": weighting}
+    if weighting is None:
+        params["smoother"] = "fds"
     weighted = make_model(kind, **params).fit(X, y, sample_weight=n_times)
     rows = np.repeat(np.arange(30), n_times)
     repeated = make_model(kind, **params).fit(X[rows], y[rows])

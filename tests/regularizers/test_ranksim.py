@@ -136,8 +136,8 @@ def test_missing_places_of_maps_are_left_out():
     weight = torch.tensor([1.0, 1.0, 0.0]).expand(5, 3).clone()
     y[:, 2] = torch.nan
     weight[4] = 0
-    expected = RankSim()(features[:4, :, :2], y[:4, :2])
-    torch.testing.assert_close(RankSim()(features, y, weight), expected)
+    expected = RankSim(1.0)(features[:4, :, :2], y[:4, :2])
+    torch.testing.assert_close(RankSim(1.0)(features, y, weight), expected)
 
 
 @pytest.mark.parametrize("tail", [(), (2,)], ids=["table", "map"])
@@ -149,8 +149,8 @@ def test_recipe_takes_weights_for_repetitions(tail):
     assert len(repeated) > 10
     rows = torch.arange(20).repeat_interleave(n_times).flip(0)
     weight = n_times.double().view(-1, *[1] * len(tail)).expand_as(y)
-    expected = RankSim()(features[rows], y[rows])
-    torch.testing.assert_close(RankSim()(features, y, weight), expected)
+    expected = RankSim(1.0)(features[rows], y[rows])
+    torch.testing.assert_close(RankSim(1.0)(features, y, weight), expected)
 
 
 def test_recipe_weighs_the_penalty():
