@@ -78,8 +78,23 @@ def ranksim_ratio(n_samples, n_features, n_distinct):
     )
 
 
+def update_epoch(features, parts):
+    """Return how FDS keeps its statistics in an epoch."""
+    smoothing = FeatureSmoothing(N_FEATURES, np.linspace(0, 1, 101))
+    rows = features.detach()
+
+    def epoch():
+        smoothing.begin_epoch()
+        for y in parts:
+            index = torch.bucketize(y, smoothing.borders)
+            smoothing._collect(rows[: len(y)], index, None)
+        smoothing.end_epoch()
+
+    return epoch
+
+
 def smooth_epoch(features, parts):
-    """Return what FDS does in an epoch: forward and backward, and its end."""
+    """Return all that FDS does in an epoch, forward and backward."""
     smoothing = FeatureSmoothing(N_FEATURES, np.linspace(0, 1, 101))
 
     def epoch():
@@ -111,7 +126,11 @@ def epoch_ratios(n_rows, batch_size=256):
     parts = torch.tensor(y).split(batch_size)
     # One batch of features for all: in a training, they have just been computed.
     features = torch.randn(batch_size, N_FEATURES).requires_grad_()
-    work = {"FDS": (smooth_epoch, 0.10), "RankSim": (rank_epoch, np.inf)}
+    work = {
+        "FDS, update": (update_epoch, 0.10),
+        "FDS, all": (smooth_epoch, np.inf),
+        "RankSim": (rank_epoch, np.inf),
+    }
     for kind in (HCARegressor, DirectRegressor):
         model = kind(batch_size=batch_size, max_epochs=1, random_state=0)
         for name, (make_epoch, limit) in work.items():
