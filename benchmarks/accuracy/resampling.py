@@ -100,7 +100,7 @@ def main():
     seeds = range(arguments.splits)
     print(f"mean of {len(seeds)} splits; with ±, 95 % interval of the change")
     for table, (X, y) in load_tables(arguments.data).items():
-        print(f"\n{table:26}   MAE             bMAE            SERA/n          F1")
+        print(f"\n{table:26}    MAE              bMAE             SERA/n           F1")
         plain = None
         for name, sampler in SAMPLERS.items():
             with Parallel(n_jobs=2) as parallel:
@@ -110,7 +110,7 @@ def main():
             plain = errors if plain is None else plain
             half = 2.26 * (errors - plain).std(axis=0, ddof=1) / len(seeds) ** 0.5
             cells = zip(errors.mean(axis=0), half, strict=True)
-            numbers = "".join(f"{mean:7.3f} ±{wide:.3f}  " for mean, wide in cells)
+            numbers = "".join(f"{mean:#8.3g} ±{wide:<8.2g}" for mean, wide in cells)
             print(f"{name:26}{numbers}".rstrip(), flush=True)
 
 

@@ -1,5 +1,7 @@
 """The samplers as steps of a pipeline of imbalanced-learn, which is optional."""
 
+import inspect
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -29,6 +31,19 @@ def test_clone_and_parameters_follow_scikit_learn(Sampler, table):
     np.testing.assert_array_equal(
         sampler.fit_resample(*table)[0], copy.fit_resample(*table)[0]
     )
+
+
+@pytest.mark.parametrize("Sampler", SAMPLERS)
+def test_parameters_are_declared_documented_and_but_one_given_by_name(Sampler):
+    first, *others = inspect.signature(Sampler).parameters.values()
+    names = [first.name, *(each.name for each in others)]
+    assert set(Sampler._parameter_constraints) == set(names)
+    assert all(each.kind is each.KEYWORD_ONLY for each in others)
+    body = (
+        inspect.getdoc(Sampler).split("Parameters\n---")[1].split("Attributes\n---")[0]
+    )
+    told = [line.split(" : ")[0] for line in body.splitlines() if " : " in line[:40]]
+    assert told == names
 
 
 @pytest.mark.parametrize("Sampler", SAMPLERS)
