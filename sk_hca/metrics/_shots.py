@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_hca.base import check_targets
+from sk_hca.base import align, check_targets
 from sk_hca.metrics._bins import (
     TargetBins,
     distinct_counts,
@@ -202,18 +202,7 @@ class ShotReport:
             yield [row, *errors, f"{cells['n_samples']:,}", f"{cells['n_bins']:,}"]
 
     def __str__(self):
-        table = list(self._texts())
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        return "\n".join(
-            "  ".join(
-                [row[0].ljust(widths[0])]
-                + [
-                    cell.rjust(width)
-                    for cell, width in zip(row[1:], widths[1:], strict=True)
-                ]
-            )
-            for row in table
-        )
+        return align(list(self._texts()))
 
     __repr__ = __str__
 
