@@ -53,6 +53,8 @@ FUNCTIONS = {
     "metrics.shot_report": ["y_true", "y_pred", "y_train"],
     "metrics.make_shot_scorer": ["metric='mae'", "shot='few'"],
     "metrics.range_inconsistency": ["levels", "parents"],
+    "evaluation.compare": ["estimators", "X", "y"],
+    "evaluation.imbalance_report": ["y", "bins=None"],
 }
 
 # Options that are given by name only.
@@ -70,6 +72,8 @@ OPTIONS = {
     },
     "metrics.shot_report": ["bins='unique'", "many=100", "few=20"],
     "metrics.make_shot_scorer": ["bins=None", "y_train=None"],
+    "evaluation.compare": ["cv=None", "bins=None", "many=100", "few=20"],
+    "evaluation.imbalance_report": ["many=100", "few=20"],
 }
 
 # Parameters that hold an alias or a recipe: the room that makes the object checks them,
