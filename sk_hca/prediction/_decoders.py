@@ -124,15 +124,19 @@ def decode_quantile(logits, edges, values, level=0.5):
 
 def quantile_of_weights(weights, edges, values, level=0.5):
     """Read a quantile off weights, which need not sum to 1."""
-    cumulative = weights.to(values.dtype).cumsum(dim=1)
+    dtype = torch.promote_types(weights.dtype, torch.float32)
+    cumulative = weights.to(dtype).cumsum(dim=1)
     target = level * cumulative[:, -1:]
     last = len(values) - 1
-    index = (cumulative < target).sum(dim=1, keepdim=True).clamp_max(last)
+    # Counted in floats, in place: several times faster than in booleans.
+    index = (cumulative - target).lt_(0).sum(dim=1, keepdim=True)
+    index = index.long().clamp_max(last)
     upto = cumulative.gather(1, index)
     before = torch.where(index > 0, cumulative.gather(1, (index - 1).clamp_min(0)), 0.0)
-    tiny = torch.finfo(values.dtype).tiny
-    share = ((target - before) / (upto - before).clamp_min(tiny)).clamp(0, 1)
-    index, share = index.squeeze(1), 2 * share.squeeze(1)
+    share = (
+        (target - before) / (upto - before).clamp_min(torch.finfo(dtype).tiny)
+    ).clamp(0, 1)
+    index, share = index.squeeze(1), 2 * share.squeeze(1).to(values.dtype)
     lower, value, upper = edges[index], values[index], edges[index + 1]
     return torch.where(
         share < 1, torch.lerp(lower, value, share), torch.lerp(value, upper, share - 1)
