@@ -10,7 +10,6 @@ from torch import nn
 
 from sk_hca.backbones._embeddings import PeriodicEmbedding
 
-
 # Tables of more columns than this are not embedded column by column.
 MOST_EMBEDDED = 100
 
