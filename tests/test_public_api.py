@@ -42,6 +42,17 @@ FUNCTIONS = {
     ],
     "targets.gaussian_labels": ["y", "values", "sigma"],
     "targets.histogram_gaussian_labels": ["y", "edges", "sigma"],
+    "targets.lds_weights": [
+        "y",
+        "edges",
+        "kernel='gaussian'",
+        "size=5",
+        "sigma=2",
+        "reweight='sqrt_inverse'",
+        "smooth=True",
+        "clip=None",
+    ],
+    "targets.dense_weights": ["y", "alpha=1.0"],
     "targets.smoothing_window": ["kernel", "size", "sigma", "normalize='max'"],
     "metrics.balanced_mean_absolute_error": ["y_true", "y_pred"],
     "metrics.balanced_root_mean_squared_error": ["y_true", "y_pred"],
@@ -84,7 +95,15 @@ OPTIONS = {
 
 # Parameters that hold an alias or a recipe: the room that makes the object checks them,
 # since only it knows what they may be.
-CHECKED_IN_FIT = {"backbone", "mode", "binner", "merging", "labels", "decoder"}
+CHECKED_IN_FIT = {
+    "backbone",
+    "mode",
+    "binner",
+    "merging",
+    "labels",
+    "decoder",
+    "weighting",
+}
 
 ESTIMATORS = [HCARegressor, DirectRegressor]
 METHODS = {
@@ -95,9 +114,10 @@ METHODS = {
         "predict_proba",
         "predict_levels",
         "readjust",
+        "retrain_heads",
         "score",
     ],
-    DirectRegressor: ["fit", "partial_fit", "predict", "score"],
+    DirectRegressor: ["fit", "partial_fit", "predict", "retrain_heads", "score"],
 }
 
 

@@ -16,7 +16,8 @@ def gaussian_window(offsets, sigma):
 
 def triangular_window(offsets, sigma):
     """Fall linearly, to 0 one bin outside the window; it has no `sigma`."""
-    return 1 - np.abs(offsets) / (offsets[-1] + 1)
+    reach = offsets[-1] + 1
+    return (reach - np.abs(offsets)) / reach
 
 
 def laplace_window(offsets, sigma):

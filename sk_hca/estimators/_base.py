@@ -16,11 +16,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sk_hca.backbones import Extractor, Inputs, feature_shape, make_backbone
+from sk_hca.backbones import Extractor, Inputs, Network, feature_shape, make_backbone
 from sk_hca.binning import distinct_targets
 from sk_hca.estimators._design import check_design, design_of
 from sk_hca.estimators._door import DataDoor
 from sk_hca.estimators._execution import PRECISIONS, resolve_device, resolve_precision
+from sk_hca.estimators._weighing import weighed
 from sk_hca.training import (
     StageSettings,
     batches,
@@ -55,9 +56,11 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
     }
 
     # Parameters that say how to train, not what, and may change before a network goes
-    # on.  All others made it or its loss, and must stay as they were.
+    # on.  All others made it or its loss, and must stay as they were.  Weights may come
+    # late: that is deferred re-weighting.
     _free_parameters = frozenset(
         [
+            "weighting",
             "optimizer",
             "lr",
             "max_epochs",
@@ -85,9 +88,21 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.net_.history
 
+    def _build_heads(self, n_features, data, device):
+        """Make the heads on the features and what they minimise."""
+        raise TypeError(f"{type(self).__name__} must define _build_heads.")
+
     def _stage_one(self, data, device):
         """Make the network and what it minimises."""
-        raise TypeError(f"{type(self).__name__} must define _stage_one.")
+        extractor, n_features = self._build_extractor(data, device)
+        heads, criterion = self._build_heads(n_features, data, device)
+        return Network(extractor, heads.to(extractor[0].dtype)), criterion
+
+    def _adopt(self, other):
+        """Share what another estimator has learned."""
+        own = {"_input_shape", "_design"}
+        learned = {k: v for k, v in vars(other).items() if k[-1] == "_" or k in own}
+        self.__dict__.update(learned)
 
     def _earlier_net(self, goes_on):
         """Return the net to go on from, or None to start anew."""
@@ -112,7 +127,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         self.target_counts_ = count_targets(data)
         device = resolve_device(self.device) if earlier is None else earlier.device
         with seeded(seed, device):
-            train, valid = self._split(data, seed)
+            train, valid = self._split(weighed(data, self.weighting), seed)
             network, criterion = self._begin(data, device, earlier)
             settings = self._settings(device)
             history = () if earlier is None else earlier.history
@@ -125,6 +140,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         device = resolve_device(self.device) if earlier is None else earlier.device
         with seeded(seed, device):
             network, criterion = self._begin(data, device, earlier)
+            data = weighed(data, self.weighting, self.target_counts_)
             if earlier is None:
                 settings = self._settings(device, anneals=False)
                 earlier = start_stage(network, criterion, data, settings)

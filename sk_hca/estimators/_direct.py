@@ -2,19 +2,15 @@
 
 from sklearn.base import _fit_context
 
-from sk_hca.backbones import LocationHead, Network
+from sk_hca.backbones import LocationHead
 from sk_hca.base import check_alias
-from sk_hca.estimators._base import (
-    BaseDeepRegressor,
-    draw_seed,
-    keeping_the_model,
-    measure_targets,
-)
+from sk_hca.estimators._base import draw_seed, keeping_the_model, measure_targets
+from sk_hca.estimators._heads import HeadTrainer
 from sk_hca.estimators._stages import LocationCriterion
 from sk_hca.losses import REGRESSION_LOSSES
 
 
-class DirectRegressor(BaseDeepRegressor):
+class DirectRegressor(HeadTrainer):
     """Regress the target with one linear output on a backbone.
 
     It shares backbone, training and manners with
@@ -28,8 +24,8 @@ class DirectRegressor(BaseDeepRegressor):
     loss : {"absolute", "huber", "squared"}, default="absolute"
         Loss of the standardised target.
 
-    optimizer, lr, max_epochs, batch_size, validation_fraction, patience, callbacks, \
-device, precision, compile, net_params, warm_start, random_state, verbose
+    weighting, optimizer, lr, max_epochs, batch_size, validation_fraction, patience, \
+callbacks, device, precision, compile, net_params, warm_start, random_state, verbose
         As in :class:`~sk_hca.HCARegressor`.
 
     Attributes
@@ -65,7 +61,7 @@ device, precision, compile, net_params, warm_start, random_state, verbose
     """
 
     _parameter_constraints: dict = {
-        **BaseDeepRegressor._parameter_constraints,
+        **HeadTrainer._parameter_constraints,
         "loss": [str],
     }
 
@@ -74,6 +70,7 @@ device, precision, compile, net_params, warm_start, random_state, verbose
         backbone="mlp",
         *,
         loss="absolute",
+        weighting=None,
         optimizer="adamw",
         lr=3e-3,
         max_epochs=100,
@@ -91,6 +88,7 @@ device, precision, compile, net_params, warm_start, random_state, verbose
     ):
         self.backbone = backbone
         self.loss = loss
+        self.weighting = weighting
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs
@@ -173,12 +171,10 @@ device, precision, compile, net_params, warm_start, random_state, verbose
         )
         return self.target_center_ + self.target_scale_ * location
 
-    def _stage_one(self, data, device):
-        """Make the network and what it minimises."""
-        extractor, n_features = self._build_extractor(data, device)
+    def _build_heads(self, n_features, data, device):
+        """Make the linear output and what it minimises."""
         self.target_center_, self.target_scale_ = measure_targets(data)
-        head = LocationHead(n_features).to(extractor[0].dtype)
         criterion = LocationCriterion(
             self.loss, self.target_center_, self.target_scale_
         )
-        return Network(extractor, head), criterion
+        return LocationHead(n_features), criterion

@@ -2,9 +2,8 @@
 
 from numbers import Integral, Real
 
-from sklearn.base import _fit_context, clone
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.adjustment import (
     AutoBalance,
@@ -12,7 +11,6 @@ from sk_hca.adjustment import (
     make_adjustment,
     make_balance,
 )
-from sk_hca.backbones import Network
 from sk_hca.estimators._balance import check_balance, choose_balance
 from sk_hca.estimators._base import draw_seed, keeping_the_model, measure_targets
 from sk_hca.estimators._memory import recall_stage_one
@@ -76,6 +74,13 @@ class HCARegressor(StudentTrainer):
 
     detach_heads : bool, default=False
         Whether the coarse classifiers leave the features to the finest.
+
+    weighting : str, BaseWeighting or None, default=None
+        How much each target weighs in training: ``"inverse"`` or ``"sqrt_inverse"``
+        frequency, ``"lds"`` (label distribution smoothing), ``"dense"`` (DenseWeight),
+        or an object.  It multiplies `sample_weight` in the loss only: classes, scales
+        and shots know nothing of it, and a student neither, unless the targets teach
+        it.  `partial_fit` counts all targets seen so far, one each.
 
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser, or a class or factory that takes parameters and ``lr``.
@@ -222,6 +227,7 @@ class HCARegressor(StudentTrainer):
         decoder="mean",
         balance=0.0,
         detach_heads=False,
+        weighting=None,
         optimizer="adamw",
         lr=3e-3,
         max_epochs=100,
@@ -248,6 +254,7 @@ class HCARegressor(StudentTrainer):
         self.decoder = decoder
         self.balance = balance
         self.detach_heads = detach_heads
+        self.weighting = weighting
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs
@@ -338,48 +345,6 @@ class HCARegressor(StudentTrainer):
             self._renew_student(data, adjustment, seed, goes_on=earlier is not None)
         return self
 
-    def readjust(self, mode, X=None, y=None, sample_weight=None):
-        """Give a new fitted estimator with another mode, on the same stage one.
-
-        One training fills a whole table: every mode but ``"distill"`` is learning-free.
-
-        Parameters
-        ----------
-        mode : str or BaseAdjustment
-            The new mode.
-
-        X, y, sample_weight : as in `fit`, optional
-            Training data, from which a mode with a student trains it, and only it.
-
-        Returns
-        -------
-        estimator : HCARegressor
-
-        Raises
-        ------
-        ValueError
-            If the mode needs a student, and no data was given.
-        """
-        check_is_fitted(self)
-        adjustment = make_adjustment(mode)
-        readjusted = clone(self).set_params(mode=mode)
-        readjusted._adopt(self)
-        if adjustment.trains_student:
-            if X is None:
-                raise ValueError(
-                    f"readjust({mode!r}) trains a student and needs data: give X and y."
-                )
-            data = readjusted._check_training_data(X, y, sample_weight, reset=False)
-            seed = draw_seed(self.random_state)
-            readjusted.student_net_ = readjusted._train_student(data, adjustment, seed)
-        return readjusted
-
-    def _adopt(self, other):
-        """Share what another estimator has learned."""
-        own = {"_input_shape", "_design"}
-        learned = {k: v for k, v in vars(other).items() if k[-1] == "_" or k in own}
-        self.__dict__.update(learned)
-
     def _begin(self, data, device, earlier):
         """Cut the targets, before there is a network."""
         if earlier is None:
@@ -396,14 +361,12 @@ class HCARegressor(StudentTrainer):
         ).fit(y, sample_weight=weight)
         self.n_classes_ = self.hierarchy_.n_classes_
 
-    def _stage_one(self, data, device):
-        """Make the network of all levels and what it minimises."""
-        extractor, n_features = self._build_extractor(data, device)
+    def _build_heads(self, n_features, data, device):
+        """Make the classifiers of all levels and what they minimise."""
         center, scale = measure_targets(data)
         levels = self._level_classes(device)
         positions = None
         if self.anchor == "location":
             positions = [(classes.values - center) / scale for classes in levels]
         heads = level_heads(n_features, levels, positions, self.detach_heads)
-        criterion = LevelCriterion(make_labels(self.labels), levels, center, scale)
-        return Network(extractor, heads.to(extractor[0].dtype)), criterion
+        return heads, LevelCriterion(make_labels(self.labels), levels, center, scale)

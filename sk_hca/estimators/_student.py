@@ -1,31 +1,64 @@
-"""Stage two: a student learns on features that are computed once and kept.
+"""Stage two: a student learns on the features of a frozen network."""
 
-Features that would fill the memory lie in a temporary file, which has no name where the
-system allows it: it is gone with stage two, however that ends.
-"""
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
-import math
-import os
-import tempfile
-from contextlib import ExitStack, contextmanager
-
-import numpy as np
-
-from sk_hca.estimators._base import seeded
+from sk_hca.adjustment import make_adjustment
+from sk_hca.estimators._base import draw_seed, seeded
+from sk_hca.estimators._heads import HeadTrainer, head_batch_size
 from sk_hca.estimators._reader import LevelReader
 from sk_hca.estimators._stages import student_stage
+from sk_hca.estimators._weighing import weighed
 from sk_hca.targets import make_labels
-from sk_hca.training import ArrayDataset, train_stage
-
-# Features of more bytes than this are kept in a file.
-MOST_IN_MEMORY = 2**30
+from sk_hca.training import train_stage
 
 
-class StudentTrainer(LevelReader):
+class StudentTrainer(HeadTrainer, LevelReader):
     """Train the student of a mode that has one."""
 
     # What a subclass holds.
     labels: object
+
+    def readjust(self, mode, X=None, y=None, sample_weight=None):
+        """Give a new fitted estimator with another mode, on the same stage one.
+
+        One training fills a whole table: every mode but ``"distill"`` is learning-free.
+
+        Parameters
+        ----------
+        mode : str or BaseAdjustment
+            The new mode.
+
+        X, y, sample_weight : as in `fit`, optional
+            Training data, from which a mode with a student trains it, and only it.
+
+        Returns
+        -------
+        estimator : HCARegressor
+
+        Raises
+        ------
+        ValueError
+            If the mode needs a student, and no data was given.
+        """
+        check_is_fitted(self)
+        adjustment = make_adjustment(mode)
+        readjusted = clone(self).set_params(mode=mode)
+        readjusted._adopt(self)
+        if adjustment.trains_student:
+            if X is None:
+                raise ValueError(
+                    f"readjust({mode!r}) trains a student and needs data: give X and y."
+                )
+            data = readjusted._check_training_data(X, y, sample_weight, reset=False)
+            seed = draw_seed(self.random_state)
+            readjusted.student_net_ = readjusted._train_student(data, adjustment, seed)
+        return readjusted
+
+    def _retrain(self, data, seed):
+        """Put new heads on the backbone; a student has to learn from these."""
+        super()._retrain(data, seed)
+        self._renew_student(data, make_adjustment(self.mode), seed, goes_on=False)
 
     def _renew_student(self, data, adjustment, seed, goes_on):
         """Train the student of a mode that has one; an older one has lost touch."""
@@ -42,35 +75,24 @@ class StudentTrainer(LevelReader):
         n_epochs = max(1, round(distillation.epochs * self.max_epochs))
         settings = self._settings(
             device,
-            batch_size=student_batch_size(self.batch_size, n_epochs * len(data)),
+            batch_size=head_batch_size(self.batch_size, n_epochs * len(data)),
             lr=distillation.lr,
             max_epochs=n_epochs,
             net_params=shared,
         )
-        with seeded(seed, device), room_for_features() as make_array:
-            features = self._read(
-                network.extractor, data, lambda features: features, make_array
-            )
+        with seeded(seed, device), self._frozen_features(data) as features:
             student, criterion = student_stage(
                 network.heads,
-                features.shape[1],
+                features.X.shape[1],
                 distillation,
                 self._level_classes(device),
                 make_labels(self.labels),
             )
             if earlier is not None:
                 take_over(student.layers, earlier.module_.layers)
-            data = ArrayDataset(features, *data.targets())
-            return train_stage(student, criterion, data, settings)
-
-
-def student_batch_size(batch_size, n_seen):
-    """Return how many samples teach a student at once.
-
-    A small head costs about as much for many samples as for few: where the stage sees
-    enough of them for 400 steps, a batch is up to 8 times that of stage one.
-    """
-    return max(batch_size, min(8 * batch_size, n_seen // 400))
+            if distillation.supervision == "targets":
+                features = weighed(features, self.weighting)
+            return train_stage(student, criterion, features, settings)
 
 
 def take_over(layers, earlier):
@@ -79,21 +101,3 @@ def take_over(layers, earlier):
     shapes = {name: weight.shape for name, weight in weights.items()}
     if shapes == {name: weight.shape for name, weight in given.items()}:
         layers.load_state_dict(given)
-
-
-@contextmanager
-def room_for_features():
-    """Give a maker of arrays, which puts a large one into a temporary file."""
-    with ExitStack() as files:
-
-        def make_array(shape, dtype):
-            n_bytes = math.prod(shape) * dtype.itemsize
-            if n_bytes <= MOST_IN_MEMORY:
-                return np.empty(shape, dtype)
-            file = files.enter_context(tempfile.TemporaryFile(prefix="sk_hca-"))
-            if hasattr(os, "posix_fallocate"):
-                # A full disk is told here, in an OSError, and not by a crash later on.
-                os.posix_fallocate(file.fileno(), 0, n_bytes)
-            return np.memmap(file, dtype, "w+", shape=shape)
-
-        yield make_array

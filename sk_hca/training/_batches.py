@@ -57,6 +57,14 @@ class TargetDataset(Dataset):
         index = index if self.index is None else self.index[index]
         return type(self)(self.X, self.y, self.weight, index)
 
+    def reweighted(self, weight):
+        """Return the samples in use with other weights, without a copy of inputs."""
+        if self.index is not None:
+            column = np.zeros(self.y.shape)
+            column[self.index] = weight
+            weight = column
+        return type(self)(self.X, self.y, weight, self.index)
+
     def targets(self):
         """Return targets and weights of the samples in use, or None for either."""
         if self.index is None:

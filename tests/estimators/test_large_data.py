@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, Tenso
 from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.backbones import MLPBackbone
 from sk_hca.binning import LinearBinner
-from sk_hca.estimators import _student
+from sk_hca.estimators import _heads
 
 KINDS = [HCARegressor, DirectRegressor]
 BOTH = pytest.mark.parametrize("kind", KINDS)
@@ -301,13 +301,13 @@ class FileWatcher(Callback):
 def temporary(tmp_path, monkeypatch):
     """The folder of temporary files, and what was opened there."""
     opened = []
-    make_file = _student.tempfile.TemporaryFile
+    make_file = _heads.tempfile.TemporaryFile
 
     def watched(*args, **kwargs):
         opened.append(make_file(*args, dir=tmp_path, **kwargs))
         return opened[-1]
 
-    monkeypatch.setattr(_student.tempfile, "TemporaryFile", watched)
+    monkeypatch.setattr(_heads.tempfile, "TemporaryFile", watched)
     return tmp_path, opened
 
 
@@ -326,7 +326,7 @@ def test_large_features_lie_in_a_file_and_teach_the_same(data, temporary, monkey
     source = (Lazy(X, y),) if data == "dataset" else (X, y)
     answers = []
     for limit, kind in ((2**30, np.ndarray), (0, np.memmap)):
-        monkeypatch.setattr(_student, "MOST_IN_MEMORY", limit)
+        monkeypatch.setattr(_heads, "MOST_IN_MEMORY", limit)
         watcher = FileWatcher()
         model = make_model(mode="distill", callbacks=[watcher], max_epochs=10, **params)
         answers.append(model.fit(*source).predict(X))
@@ -342,7 +342,7 @@ def test_file_of_features_is_gone_when_stage_two_fails(method, temporary, monkey
     X, y = make_table()
     model = make_model(mode="add").fit(X, y)
     expected = model.predict(X)
-    monkeypatch.setattr(_student, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(_heads, "MOST_IN_MEMORY", 0)
     model.set_params(mode="distill", callbacks=[FileWatcher(fails=True)])
     with pytest.raises(RuntimeError, match="enough"):
         getattr(model, method)(X, y)
@@ -353,16 +353,16 @@ def test_file_of_features_is_gone_when_stage_two_fails(method, temporary, monkey
 
 
 def test_full_disk_is_told_and_the_model_kept(temporary, monkeypatch):
-    if not hasattr(_student.os, "posix_fallocate"):
+    if not hasattr(_heads.os, "posix_fallocate"):
         pytest.skip("needs a system that can reserve room in a file")
     X, y = make_table()
     model = make_model(mode="add").fit(X, y)
-    monkeypatch.setattr(_student, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(_heads, "MOST_IN_MEMORY", 0)
 
     def refuse(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_student.os, "posix_fallocate", refuse)
+    monkeypatch.setattr(_heads.os, "posix_fallocate", refuse)
     with pytest.raises(OSError, match="No space left"):
         model.set_params(mode="distill").fit(X, y)
     _, opened = temporary

@@ -38,6 +38,8 @@ def configurations():
         HCARegressor(warm_start=True, **SHORT),
         DirectRegressor(warm_start=True, **SHORT),
         *(DirectRegressor(loss=loss, **SHORT) for loss in REGRESSION_LOSSES),
+        HCARegressor(weighting="lds", **SHORT),
+        DirectRegressor(weighting="dense", **SHORT),
     ]
 
 

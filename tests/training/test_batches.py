@@ -260,3 +260,18 @@ def test_unknown_parameters_of_batches_are_refused(kind):
     message = r"no parameter 'drop_last'; beside batch_size and shuffle, .*num_workers"
     with pytest.raises(ValueError, match=message):
         batches(numbered(5, kind), 5, drop_last=True)
+
+
+@each_kind
+@each_tail
+def test_other_weights_belong_to_the_samples_in_use(kind, tail):
+    data = numbered(10, kind, tail).subset(np.array([7, 2, 5]))
+    weight = np.broadcast_to(
+        np.array([1.0, 2.0, 3.0]).reshape(-1, *(1,) * len(tail)), (3, *tail)
+    )
+    again = data.reweighted(weight)
+    for parts in (again.targets(), next(iter(batches(again, 3)))[1]):
+        np.testing.assert_array_equal(parts[0], data.targets()[0])
+        np.testing.assert_array_equal(parts[1], weight)
+    assert again.X is data.X
+    np.testing.assert_array_equal(data.targets()[1], 100 + data.targets()[0])
