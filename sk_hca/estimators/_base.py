@@ -242,6 +242,12 @@ def finite_rows(answers, size=4096):
     return np.concatenate(flags)
 
 
+def known_targets(data):
+    """Return the training targets that count, in a row, and their weights or None."""
+    y, weight = data.targets()
+    return (y, None) if weight is None else (y[weight > 0], weight[weight > 0])
+
+
 def measure_targets(data):
     """Return mean and standard deviation of the training targets.
 

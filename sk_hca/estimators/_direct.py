@@ -2,16 +2,16 @@
 
 from sklearn.base import _fit_context
 
-from sk_hca.backbones import LocationHead, Network
-from sk_hca.base import check_alias
+from sk_hca.backbones import Network
 from sk_hca.estimators._base import (
     BaseDeepRegressor,
     draw_seed,
     keeping_the_model,
+    known_targets,
     measure_targets,
 )
-from sk_hca.estimators._stages import LocationCriterion
-from sk_hca.losses import REGRESSION_LOSSES
+from sk_hca.estimators._stages import StandardCriterion
+from sk_hca.losses import make_loss
 
 
 class DirectRegressor(BaseDeepRegressor):
@@ -66,7 +66,6 @@ device, precision, compile, net_params, warm_start, random_state, verbose
 
     _parameter_constraints: dict = {
         **BaseDeepRegressor._parameter_constraints,
-        "loss": [str],
     }
 
     def __init__(
@@ -126,7 +125,7 @@ device, precision, compile, net_params, warm_start, random_state, verbose
         self : DirectRegressor
         """
         with keeping_the_model(self):
-            check_alias("loss", self.loss, REGRESSION_LOSSES)
+            make_loss(self.loss)
             earlier = self._earlier_net(self.warm_start)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             self._train(data, draw_seed(self.random_state), earlier)
@@ -148,7 +147,7 @@ device, precision, compile, net_params, warm_start, random_state, verbose
         self : DirectRegressor
         """
         with keeping_the_model(self):
-            check_alias("loss", self.loss, REGRESSION_LOSSES)
+            make_loss(self.loss)
             earlier = self._earlier_net(True)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             self._train_once(data, draw_seed(self.random_state), earlier)
@@ -177,8 +176,8 @@ device, precision, compile, net_params, warm_start, random_state, verbose
         """Make the network and what it minimises."""
         extractor, n_features = self._build_extractor(data, device)
         self.target_center_, self.target_scale_ = measure_targets(data)
-        head = LocationHead(n_features).to(extractor[0].dtype)
-        criterion = LocationCriterion(
-            self.loss, self.target_center_, self.target_scale_
-        )
-        return Network(extractor, head), criterion
+        scaling, dtype = (self.target_center_, self.target_scale_), extractor[0].dtype
+        recipe = make_loss(self.loss)
+        loss = recipe.criterion(*known_targets(data), *scaling).to(dtype)
+        network = Network(extractor, recipe.head(n_features).to(dtype))
+        return network, StandardCriterion(loss, *scaling)
