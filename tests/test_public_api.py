@@ -40,6 +40,22 @@ FUNCTIONS = {
         "parents",
         "alignment='max'",
     ],
+    "losses.batch_monte_carlo": ["pred", "target", "noise_sigma"],
+    "losses.gaussian_mixture_integration": [
+        "pred",
+        "target",
+        "noise_sigma",
+        "means",
+        "variances",
+        "weights",
+    ],
+    "losses.binned_integration": [
+        "pred",
+        "target",
+        "noise_sigma",
+        "centers",
+        "weights",
+    ],
     "targets.gaussian_labels": ["y", "values", "sigma"],
     "targets.histogram_gaussian_labels": ["y", "edges", "sigma"],
     "metrics.balanced_mean_absolute_error": ["y_true", "y_pred"],
@@ -73,7 +89,7 @@ OPTIONS = {
 
 # Parameters that hold an alias or a recipe: the room that makes the object checks them,
 # since only it knows what they may be.
-CHECKED_IN_FIT = {"backbone", "mode", "binner", "merging", "labels", "decoder"}
+CHECKED_IN_FIT = {"backbone", "mode", "binner", "merging", "labels", "decoder", "loss"}
 
 ESTIMATORS = [HCARegressor, DirectRegressor]
 METHODS = {

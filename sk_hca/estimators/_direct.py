@@ -1,4 +1,4 @@
-"""Plain regression with the same backbones and training: what HCA is up against."""
+"""Regression with the same backbones and training: what HCA is up against."""
 
 from sklearn.base import _fit_context
 
@@ -25,8 +25,13 @@ class DirectRegressor(BaseDeepRegressor):
     backbone : str, recipe, nn.Module or its class, default="mlp"
         Network that turns inputs into features.
 
-    loss : {"absolute", "huber", "squared"}, default="absolute"
-        Loss of the standardised target.
+    loss : str or BaseLoss, default="absolute"
+        Loss of the standardised target: ``"absolute"``, ``"squared"``, ``"huber"``,
+        ``"focal_absolute"`` and ``"focal_squared"`` (Focal-R), ``"bmc"``, ``"gai"`` and
+        ``"bni"`` (Balanced MSE), ``"dc"`` (DC-regression), ``"gaussian"`` (negative
+        log-likelihood), or an object such as
+        :class:`~sk_hca.losses.BalancedMSE`, whose parameters can be searched
+        (``loss__noise_sigma``).
 
     optimizer, lr, max_epochs, batch_size, validation_fraction, patience, callbacks, \
 device, precision, compile, net_params, warm_start, random_state, verbose
@@ -62,6 +67,9 @@ device, precision, compile, net_params, warm_start, random_state, verbose
     >>> model = DirectRegressor(max_epochs=5, random_state=0).fit(X_train, y_train)
     >>> model.predict(X_test).shape == y_test.shape
     True
+    >>> from sk_hca.losses import BalancedMSE
+    >>> loss = BalancedMSE("gai", noise_sigma=0.5)
+    >>> model = DirectRegressor(loss=loss, max_epochs=5).fit(X_train, y_train)
     """
 
     _parameter_constraints: dict = {
@@ -164,7 +172,7 @@ device, precision, compile, net_params, warm_start, random_state, verbose
         Returns
         -------
         y : ndarray of shape (n, *S)
-            Targets, in the unit of the data.
+            Targets, in the unit of the data: the location, whatever the loss.
         """
         data = self._check_inputs(X)
         location = self._read(

@@ -44,7 +44,8 @@ def mixture(y, weight, n_components):
     # Only here: it takes a while to import, and one form of one loss needs it.
     from sklearn.mixture import GaussianMixture
 
-    points = quantiles(*distinct_targets(y, weight), N_QUANTILES)
+    values, counts = distinct_targets(y, weight)
+    points = quantiles(values, counts, N_QUANTILES)
     # Halves, so that no range leaves that of floats.
     middle = points[0] / 2 + points[-1] / 2
     half = (points[-1] / 2 - points[0] / 2) or 1.0
