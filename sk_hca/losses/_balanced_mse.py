@@ -192,8 +192,8 @@ def monte_carlo_loss(pred, target, variance, weight=None):
     if target.numel() < 2:
         raise ValueError(
             "Batch-based Monte Carlo compares the targets of a batch, and needs two at "
-            f"least; this batch has {target.numel()}. Give larger batches and parts of "
-            "the data, or take the form 'gai' or 'bni' of Balanced MSE."
+            f"least; this batch has {target.numel()}. Give larger batches, parts and "
+            "validation data, or take the form 'gai' or 'bni' of Balanced MSE."
         )
     columns = [pred.flatten(), target.flatten()]
     if weight is not None:
