@@ -96,7 +96,8 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         """Make the network and what it minimises."""
         extractor, n_features = self._build_extractor(data, device)
         heads, criterion = self._build_heads(n_features, data, device)
-        return Network(extractor, heads.to(extractor[0].dtype)), criterion
+        dtype = extractor[0].dtype
+        return Network(extractor, heads.to(dtype)), criterion.to(dtype)
 
     def _adopt(self, other):
         """Share what another estimator has learned."""
@@ -265,6 +266,12 @@ def finite_rows(answers, size=4096):
     parts = [answers[i : i + size] for i in range(0, len(answers), size)]
     flags = [np.isfinite(part.reshape(len(part), -1)).all(axis=1) for part in parts]
     return np.concatenate(flags)
+
+
+def known_targets(data):
+    """Return the training targets that count, in a row, and their weights or None."""
+    y, weight = data.targets()
+    return (y, None) if weight is None else (y[weight > 0], weight[weight > 0])
 
 
 def measure_targets(data):

@@ -12,7 +12,12 @@ from sk_hca.adjustment import (
     make_balance,
 )
 from sk_hca.estimators._balance import check_balance, choose_balance
-from sk_hca.estimators._base import draw_seed, keeping_the_model, measure_targets
+from sk_hca.estimators._base import (
+    draw_seed,
+    keeping_the_model,
+    known_targets,
+    measure_targets,
+)
 from sk_hca.estimators._memory import recall_stage_one
 from sk_hca.estimators._stages import LevelCriterion, level_heads
 from sk_hca.estimators._student import StudentTrainer
@@ -353,9 +358,7 @@ class HCARegressor(StudentTrainer):
 
     def _cut_targets(self, data):
         """Cut the target line into classes, and count the targets."""
-        y, weight = data.targets()
-        if weight is not None:
-            y, weight = y[weight > 0], weight[weight > 0]
+        y, weight = known_targets(data)
         self.hierarchy_ = HierarchicalBinner(
             self.binner, merging=self.merging, n_levels=self.n_levels
         ).fit(y, sample_weight=weight)

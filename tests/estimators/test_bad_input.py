@@ -17,6 +17,7 @@ from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.adjustment import AddAdjustment, Distillation, RangeAdjustment
 from sk_hca.backbones import MLPBackbone
 from sk_hca.binning import BINNERS, LinearBinner, QuantileBinner
+from sk_hca.losses import LOSSES
 from sk_hca.prediction import MeanDecoder
 from sk_hca.targets import OneHotLabels
 
@@ -779,12 +780,15 @@ def tables(draw):
     binner=st.sampled_from(sorted(BINNERS)),
     labels=st.sampled_from(["one_hot", "gaussian", "histogram_gaussian"]),
     anchor=st.sampled_from(["location", None]),
+    loss=st.sampled_from(sorted(LOSSES)),
     precision=st.sampled_from(["auto", "fp32"]),
 )
 def test_any_table_is_learned_or_refused_in_a_sentence(table, kind, **params):
     X, y = table
     if kind is DirectRegressor:
-        params = {"precision": params["precision"]}
+        params = {name: params[name] for name in ("loss", "precision")}
+    else:
+        params.pop("loss")
     model = make_model(kind, backbone=MLPBackbone((4,)), max_epochs=1, **params)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
