@@ -61,7 +61,8 @@ class HCARegressor(StudentTrainer):
 
     decoder : str or BaseDecoder, default="mean"
         How a distribution becomes a number: ``"argmax"`` (the paper), ``"mean"`` (best
-        for squared errors), ``"median"`` (best for absolute errors), or an object.
+        for squared errors), ``"median"`` (best for absolute errors), or an object, such
+        as :class:`~sk_hca.prediction.QuantileDecoder`.
 
     detach_heads : bool, default=False
         Whether the coarse classifiers leave the features to the finest.

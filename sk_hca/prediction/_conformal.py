@@ -157,7 +157,8 @@ def conformal_hull(interval, margins, borders):
     """
     lower = np.maximum(interval[:, :1] - margins, borders[:-1])
     upper = np.minimum(interval[:, 1:] + margins, borders[1:])
-    is_empty = lower > upper
+    # Regions are closed on the right, and open on the left.
+    is_empty = (lower > upper) | (upper <= borders[:-1])
     lowest = np.where(is_empty, np.inf, lower).min(axis=1)
     highest = np.where(is_empty, -np.inf, upper).max(axis=1)
     middle = interval[:, 0] / 2 + interval[:, 1] / 2

@@ -8,6 +8,8 @@ Class axis is axis 1; ``*S`` stands for any trailing axes (none for tables and w
 images, ``(H, W)`` for maps).
 """
 
+import copy
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -106,7 +108,9 @@ class BinnedDistribution:
         """Select samples; a single one stays a batch of one."""
         if isinstance(index, int | np.integer):
             index = [index]
-        return BinnedDistribution(self.probabilities[index], self.edges, self.values)
+        selected = copy.copy(self)
+        selected.probabilities = self.probabilities[index]
+        return selected
 
     def __repr__(self):
         """Tell how many samples and classes there are, and where."""
@@ -347,6 +351,8 @@ class BinnedDistribution:
         return Histogram(
             bins=[[knots] for _ in masses],
             bin_mass=[[mass] for mass in masses],
+            index=np.arange(len(masses)),
+            columns=["target"],
         )
 
     def _knots(self):
