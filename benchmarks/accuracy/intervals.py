@@ -14,7 +14,7 @@ A table is a gzipped CSV with a header, whose last column is called ``target``.
 """
 
 import argparse
-import time
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -136,15 +136,14 @@ def main():
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     n_splits, max_epochs = (1, 20) if arguments.quick else (arguments.splits, 100)
-    start = time.perf_counter()
-    for name, table in load_tables(arguments.data).items():
-        splits = Parallel(n_jobs=arguments.jobs)(
-            delayed(answers_of_split)(*table, seed, max_epochs)
-            for seed in range(n_splits)
-        )
-        print_table(name, splits)
-    minutes = (time.perf_counter() - start) / 60
-    print(f"{n_splits} splits, {minutes:.1f} minutes with {arguments.jobs} job(s)")
+    tables = load_tables(arguments.data)
+    answers = Parallel(n_jobs=arguments.jobs, return_as="generator")(
+        delayed(answers_of_split)(*table, seed, max_epochs)
+        for table in tables.values()
+        for seed in range(n_splits)
+    )
+    for name in tables:
+        print_table(name, list(islice(answers, n_splits)))
 
 
 if __name__ == "__main__":

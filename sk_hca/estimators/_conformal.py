@@ -225,11 +225,12 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         if self.condition is None:
             return np.array([-np.inf, np.inf]), np.zeros(1, int)
         groups = shot_groups(y, self.bins)
-        # Half of the neighbours' sum is the border between distinct targets.
         values, edges = groups.values, groups.edges
         inner = values[:-1] / 2 + values[1:] / 2 if edges is None else edges[1:-1]
+        index = np.searchsorted(inner, y, side="left")
+        counts = np.bincount(index, minlength=len(groups.counts))
         shots = np.array([RARITY[shot] for shot in groups.shots])
-        occupied = np.flatnonzero(groups.counts)
+        occupied = np.flatnonzero(counts)
         place = np.arange(len(shots))
         after = np.searchsorted(occupied, place).clip(max=len(occupied) - 1)
         before = (after - 1).clip(min=0)
@@ -237,7 +238,7 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         shots = shots[occupied[np.where(is_nearer, before, after)]]
         # One more than needed: parts of a split are rounded.
         least = least_calibration_samples(self.coverage) + 1
-        regions = pool_regions(shots, groups.counts, least / self.calibration_fraction)
+        regions = pool_regions(shots, counts, least / self.calibration_fraction)
         return np.concatenate([[-np.inf], inner, [np.inf]]), regions
 
     def _split(self, X, region):
