@@ -11,13 +11,14 @@ from sklearn.base import (
     _fit_context,
     clone,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
 from sk_hca.estimators._base import draw_seed
-from sk_hca.metrics import shot_groups
+from sk_hca.metrics import find_target_counts, shot_groups
 from sk_hca.prediction import (
     conformal_hull,
     conformal_margin,
@@ -42,7 +43,9 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     ----------
     estimator : object
         A regressor for one target per sample, with `fit` and `predict`; where it has
-        ``predict_interval(X, coverage)``, that is widened, or narrowed.
+        ``predict_interval(X, coverage)``, that is widened, or narrowed.  One that is
+        fitted already, given as :class:`sklearn.frozen.FrozenEstimator`, stays as it
+        is; then all data of `fit` must be new to it, and count as held out.
 
     coverage : float, default=0.9
         How probable it shall be that an interval holds the target.
@@ -174,7 +177,7 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         X, y = indexable(X, _check_y(y, y_numeric=True))
         borders, regions = self._cut_regions(y.astype(np.float64, copy=False))
         index = np.searchsorted(borders[1:-1], y, side="left")
-        train, held_out = self._split(X, regions[index])
+        train, held_out = self._split(regions[index])
         self.estimator_ = clone(self.estimator)
         self.estimator_.fit(_safe_indexing(X, train), y[train])
         interval = self._own_interval(_safe_indexing(X, held_out))
@@ -224,25 +227,46 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         """Return borders on the target line, and the region between each two."""
         if self.condition is None:
             return np.array([-np.inf, np.inf]), np.zeros(1, int)
-        groups = shot_groups(y, self.bins)
+        groups = shot_groups(self._training_targets(y), self.bins)
         values, edges = groups.values, groups.edges
         inner = values[:-1] / 2 + values[1:] / 2 if edges is None else edges[1:-1]
         index = np.searchsorted(inner, y, side="left")
         counts = np.bincount(index, minlength=len(groups.counts))
         shots = np.array([RARITY[shot] for shot in groups.shots])
-        occupied = np.flatnonzero(counts)
+        occupied = np.flatnonzero(groups.counts)
         place = np.arange(len(shots))
         after = np.searchsorted(occupied, place).clip(max=len(occupied) - 1)
         before = (after - 1).clip(min=0)
         is_nearer = place - occupied[before] < occupied[after] - place
         shots = shots[occupied[np.where(is_nearer, before, after)]]
-        # One more than needed: parts of a split are rounded.
-        least = least_calibration_samples(self.coverage) + 1
-        regions = pool_regions(shots, counts, least / self.calibration_fraction)
+        least = least_calibration_samples(self.coverage)
+        if not self._is_frozen():
+            # One more than needed: parts of a split are rounded.
+            least = (least + 1) / self.calibration_fraction
+        regions = pool_regions(shots, counts, least)
         return np.concatenate([[-np.inf], inner, [np.inf]]), regions
 
-    def _split(self, X, region):
+    def _is_frozen(self):
+        """Tell whether the regressor is fitted already, on other data."""
+        return isinstance(self.estimator, FrozenEstimator)
+
+    def _training_targets(self, y):
+        """Return the targets that tell the shots, those of training."""
+        if not self._is_frozen():
+            return y
+        counts = find_target_counts(self.estimator.estimator)
+        if counts is None:
+            raise ValueError(
+                "condition='shot' needs the training targets of a frozen estimator, "
+                f"and {type(self.estimator.estimator).__name__} does not hold them in "
+                "target_counts_. Fit it here, without FrozenEstimator."
+            )
+        return counts
+
+    def _split(self, region):
         """Draw the samples that are held out, of every region its share."""
+        if self._is_frozen():
+            return np.arange(0), np.arange(len(region))
         return train_test_split(
             np.arange(len(region)),
             test_size=self.calibration_fraction,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -83,6 +84,25 @@ def test_own_intervals_are_widened_or_narrowed_by_one_margin():
     np.testing.assert_allclose(own[:, 0] - interval[:, 0], model.margins_[0])
     np.testing.assert_allclose(interval[:, 1] - own[:, 1], model.margins_[0])
     np.testing.assert_array_equal(model.predict(X), model.estimator_.predict(X))
+
+
+@pytest.mark.parametrize("condition", [None, "shot"])
+def test_frozen_model_is_calibrated_on_all_that_comes(condition):
+    X, y = make_table(400)
+    fitted = HCARegressor(**SHORT).fit(X[:200], y[:200])
+    before = fitted.predict(X)
+    model = ConformalRegressor(FrozenEstimator(fitted), condition=condition, bins=10)
+    model.fit(X[200:], y[200:])
+    np.testing.assert_array_equal(model.predict(X), before)
+    held = coverage_of(model, X[200:], y[200:])
+    assert 0.9 <= held.mean() < (0.93 if condition is None else 1.0)
+
+
+def test_shots_of_a_frozen_model_are_those_of_its_training():
+    X, y = make_table(200)
+    frozen = FrozenEstimator(Ridge().fit(X, y))
+    with pytest.raises(ValueError, match=r"Ridge does not hold them in target_counts_"):
+        ConformalRegressor(frozen, condition="shot").fit(X, y)
 
 
 def test_few_shot_model_has_absolute_residuals():
