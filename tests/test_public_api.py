@@ -42,6 +42,7 @@ FUNCTIONS = {
     ],
     "targets.gaussian_labels": ["y", "values", "sigma"],
     "targets.histogram_gaussian_labels": ["y", "edges", "sigma"],
+    "targets.smoothing_window": ["kernel", "size", "sigma", "normalize='max'"],
     "metrics.balanced_mean_absolute_error": ["y_true", "y_pred"],
     "metrics.balanced_root_mean_squared_error": ["y_true", "y_pred"],
     "metrics.geometric_mean_error": ["y_true", "y_pred"],
@@ -52,6 +53,8 @@ FUNCTIONS = {
     "metrics.shot_report": ["y_true", "y_pred", "y_train"],
     "metrics.make_shot_scorer": ["metric='mae'", "shot='few'"],
     "metrics.range_inconsistency": ["levels", "parents"],
+    "evaluation.compare": ["estimators", "X", "y"],
+    "evaluation.imbalance_report": ["y", "bins=None"],
 }
 
 # Options that are given by name only.
@@ -69,6 +72,8 @@ OPTIONS = {
     },
     "metrics.shot_report": ["bins='unique'", "many=100", "few=20"],
     "metrics.make_shot_scorer": ["bins=None", "y_train=None"],
+    "evaluation.compare": ["cv=None", "bins=None", "many=100", "few=20"],
+    "evaluation.imbalance_report": ["many=100", "few=20"],
 }
 
 # Parameters that hold an alias or a recipe: the room that makes the object checks them,

@@ -1,5 +1,6 @@
 """Networks: what turns inputs into features, and the heads on them."""
 
+from sk_hca.backbones._embeddings import PeriodicEmbedding
 from sk_hca.backbones._extractor import Extractor
 from sk_hca.backbones._heads import (
     AnchoredHeads,
@@ -29,6 +30,7 @@ __all__ = [
     "MLPBackbone",
     "ModuleBackbone",
     "Network",
+    "PeriodicEmbedding",
     "Student",
     "feature_shape",
     "linear",

@@ -4,6 +4,7 @@ An estimator holds parameters and wires rooms together; it computes nothing itse
 """
 
 import copy
+import math
 from contextlib import contextmanager
 from numbers import Integral, Real
 
@@ -147,9 +148,11 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         backbone = recipe.build(self._input_shape).to(dtype)
         extractor = Extractor(inputs, backbone, autocast)
         if recipe.standardizes:
+            # A part of large data has the same scale.
+            few = data.subset(spread_out(len(data), self._input_shape))
             inputs.measure(
                 (X, weight[0] if weight else None)
-                for X, (_, *weight) in batches(data, self._reading_size())
+                for X, (_, *weight) in batches(few, self._reading_size())
             )
         return extractor, count_features(extractor, data, "cpu")
 
@@ -227,6 +230,12 @@ def count_targets(data, seen=None):
     return distinct_targets(
         np.concatenate([seen[0], values]), np.concatenate([seen[1], counts])
     )
+
+
+def spread_out(n_samples, shape, n_values=2_000_000):
+    """Return evenly spaced positions: all, or as many as hold about so many values."""
+    n_most = max(100, n_values // math.prod(shape))
+    return np.linspace(0, n_samples - 1, min(n_samples, n_most)).round().astype(int)
 
 
 def count_features(extractor, data, device):

@@ -1,13 +1,19 @@
 """Hierarchical Classification Adjustment as a scikit-learn regressor."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sk_hca.adjustment import make_adjustment
+from sk_hca.adjustment import (
+    AutoBalance,
+    PriorCorrection,
+    make_adjustment,
+    make_balance,
+)
 from sk_hca.backbones import Network
+from sk_hca.estimators._balance import check_balance, choose_balance
 from sk_hca.estimators._base import draw_seed, keeping_the_model, measure_targets
 from sk_hca.estimators._memory import recall_stage_one
 from sk_hca.estimators._stages import LevelCriterion, level_heads
@@ -63,6 +69,11 @@ class HCARegressor(StudentTrainer):
         How a distribution becomes a number: ``"argmax"`` (the paper), ``"mean"`` (best
         for squared errors), ``"median"`` (best for absolute errors), or an object, such
         as :class:`~sk_hca.prediction.QuantileDecoder`.
+
+    balance : float, "auto", PriorCorrection or AutoBalance, default=0.0
+        How far rare ranges are favoured when answering, without training anew: 0 is as
+        trained, 1 as if every range of the target were equally common.  "auto" chooses
+        it on the validation data.
 
     detach_heads : bool, default=False
         Whether the coarse classifiers leave the features to the finest.
@@ -149,6 +160,9 @@ class HCARegressor(StudentTrainer):
         Distinct training targets, and how many samples each has: those of the last
         fit, and of all parts since.
 
+    balance_ : float
+        The balance that was chosen, where ``balance="auto"``.
+
     n_features_in_ : int
         Size of axis 1 of the inputs.
 
@@ -184,11 +198,17 @@ class HCARegressor(StudentTrainer):
         **StudentTrainer._parameter_constraints,
         "n_levels": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "anchor": [StrOptions({"location"}), None],
+        "balance": [Real, StrOptions({"auto"}), PriorCorrection, AutoBalance],
         "detach_heads": ["boolean"],
         "memory": [str, HasMethods("cache"), None],
     }
 
-    _free_parameters = StudentTrainer._free_parameters | {"mode", "decoder", "memory"}
+    _free_parameters = StudentTrainer._free_parameters | {
+        "mode",
+        "decoder",
+        "balance",
+        "memory",
+    }
 
     def __init__(
         self,
@@ -201,6 +221,7 @@ class HCARegressor(StudentTrainer):
         labels="histogram_gaussian",
         anchor="location",
         decoder="mean",
+        balance=0.0,
         detach_heads=False,
         optimizer="adamw",
         lr=3e-3,
@@ -226,6 +247,7 @@ class HCARegressor(StudentTrainer):
         self.labels = labels
         self.anchor = anchor
         self.decoder = decoder
+        self.balance = balance
         self.detach_heads = detach_heads
         self.optimizer = optimizer
         self.lr = lr
@@ -274,6 +296,7 @@ class HCARegressor(StudentTrainer):
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
             make_decoder(self.decoder)
+            check_balance(self)
             earlier = self._earlier_net(self.warm_start)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             seed = draw_seed(self.random_state)
@@ -282,6 +305,8 @@ class HCARegressor(StudentTrainer):
             else:
                 self._train(data, seed, earlier)
             self._renew_student(data, adjustment, seed, goes_on=earlier is not None)
+            if isinstance(make_balance(self.balance), AutoBalance):
+                self.balance_ = choose_balance(self, self._split(data, seed)[1])
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

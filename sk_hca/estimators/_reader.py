@@ -6,7 +6,13 @@ import numpy as np
 import torch
 from sklearn.utils.metaestimators import available_if
 
-from sk_hca.adjustment import make_adjustment
+from sk_hca.adjustment import (
+    AutoBalance,
+    CorrectedAdjustment,
+    PriorCorrection,
+    make_adjustment,
+    make_balance,
+)
 from sk_hca.backbones import Network
 from sk_hca.base import LevelClasses
 from sk_hca.estimators._base import BaseDeepRegressor
@@ -26,13 +32,14 @@ FEW = 20
 class LevelReader(BaseDeepRegressor):
     """Read the levels of a fitted estimator, batch by batch.
 
-    Mode and decoder are looked up at every call, so that both can be changed after a
-    fit.
+    Mode, decoder and balance are looked up at every call, so that all can be changed
+    after a fit.
     """
 
     # What a fitted subclass holds.
     mode: object
     decoder: object
+    balance: object
     hierarchy_: HierarchicalBinner
     student_net_: StageNet | None
 
@@ -195,7 +202,10 @@ class LevelReader(BaseDeepRegressor):
 
     def _answer(self, X, answer):
         """Run the network over inputs and keep what `answer` makes of its output."""
-        data = self._check_inputs(X)
+        return self._read_levels(self._check_inputs(X), answer, self._balanced)
+
+    def _read_levels(self, data, answer, correct):
+        """Read the heads that the mode needs; `correct` takes the mode and levels."""
         mode = make_adjustment(self.mode)
         heads = self.net_.module_.heads
         if mode.trains_student:
@@ -207,8 +217,23 @@ class LevelReader(BaseDeepRegressor):
             heads = self.student_net_.module_
         levels = self._level_classes(self.net_.device)
         heads, mode = mode.simplified(heads, levels)
+        mode = correct(mode, levels)
         module = Network(self.net_.module_.extractor, heads)
         return self._read(module, data, lambda output: answer(mode, output, levels))
+
+    def _balanced(self, mode, levels):
+        """Correct what a mode answers, as far as the estimator is asked to."""
+        correction = make_balance(self.balance)
+        if isinstance(correction, AutoBalance):
+            if not hasattr(self, "balance_"):
+                raise ValueError(
+                    f"balance={self.balance!r} is chosen while fitting, but this model "
+                    "was fitted with another one. Fit again, or set a number."
+                )
+            correction = PriorCorrection(self.balance_)
+        if correction.strength == 0:
+            return mode
+        return CorrectedAdjustment(mode, correction, levels)
 
     def _level_classes(self, device):
         """Return the classes of every level as tensors, coarse to fine."""

@@ -8,6 +8,7 @@ from sk_hca.metrics._errors import (
     geometric_mean_error,
     logarithmic_error,
 )
+from sk_hca.metrics._folds import StratifiedRegressionKFold
 from sk_hca.metrics._levels import range_inconsistency
 from sk_hca.metrics._profile import ErrorProfile, error_profile
 from sk_hca.metrics._relevance import Relevance, relevance_function, sera
@@ -20,6 +21,7 @@ __all__ = [
     "ShotGroups",
     "ShotReport",
     "ShotScorer",
+    "StratifiedRegressionKFold",
     "absolute_relative_error",
     "balanced_mean_absolute_error",
     "balanced_root_mean_squared_error",

@@ -155,7 +155,7 @@ def decode_quantiles(logits, edges, values, levels):
     >>> decode_quantiles(p.log(), edges, values, [0.25, 0.5])
     tensor([[1.0000, 1.6667]])
     """
-    cumulative = logits.softmax(dim=1).to(values.dtype).cumsum(dim=1)
+    cumulative = _running_total(logits.softmax(dim=1))
     answers = [_invert(cumulative, edges, values, level) for level in levels]
     return torch.stack(answers, dim=1)
 
@@ -184,19 +184,27 @@ def interval_levels(coverage):
 
 def quantile_of_weights(weights, edges, values, level=0.5):
     """Read a quantile off weights, which need not sum to 1."""
-    return _invert(weights.to(values.dtype).cumsum(dim=1), edges, values, level)
+    return _invert(_running_total(weights), edges, values, level)
+
+
+def _running_total(weights):
+    """Add weights up along the classes, in single precision at least."""
+    dtype = torch.promote_types(weights.dtype, torch.float32)
+    return weights.to(dtype).cumsum(dim=1)
 
 
 def _invert(cumulative, edges, values, level):
     """Find where the running total of the weights reaches a share of all."""
     target = level * cumulative[:, -1:]
     last = len(values) - 1
-    index = (cumulative < target).sum(dim=1, keepdim=True).clamp_max(last)
+    # Counted in floats, in place: several times faster than in booleans.
+    index = (cumulative - target).lt_(0).sum(dim=1, keepdim=True)
+    index = index.long().clamp_max(last)
     upto = cumulative.gather(1, index)
     before = torch.where(index > 0, cumulative.gather(1, (index - 1).clamp_min(0)), 0.0)
-    tiny = torch.finfo(values.dtype).tiny
+    tiny = torch.finfo(cumulative.dtype).tiny
     share = ((target - before) / (upto - before).clamp_min(tiny)).clamp(0, 1)
-    index, share = index.squeeze(1), 2 * share.squeeze(1)
+    index, share = index.squeeze(1), 2 * share.squeeze(1).to(values.dtype)
     value = values[index]
     # The outermost classes reach to infinity, and so may their values.
     lower, upper = edges[index].minimum(value), edges[index + 1].maximum(value)

@@ -1,5 +1,6 @@
 """From targets to what the classifiers should say."""
 
+from sk_hca.base import smoothing_window
 from sk_hca.targets._labels import (
     LABELS,
     BaseLabels,
@@ -24,4 +25,5 @@ __all__ = [
     "gaussian_labels",
     "histogram_gaussian_labels",
     "make_labels",
+    "smoothing_window",
 ]
