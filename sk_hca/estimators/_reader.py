@@ -17,7 +17,12 @@ from sk_hca.backbones import Network
 from sk_hca.base import LevelClasses
 from sk_hca.estimators._base import BaseDeepRegressor
 from sk_hca.hierarchy import HierarchicalBinner, level_steps
-from sk_hca.prediction import make_decoder
+from sk_hca.prediction import (
+    BinnedDistribution,
+    decode_quantiles,
+    interval_levels,
+    make_decoder,
+)
 from sk_hca.training import StageNet
 
 # Fewer samples than this are few-shot.
@@ -64,8 +69,8 @@ class LevelReader(BaseDeepRegressor):
         if n_samples >= FEW:
             return True
         raise AttributeError(
-            f"predict_proba needs {FEW} training samples at least to speak of "
-            f"probabilities; this model was fitted on {n_samples:g}. Use predict."
+            f"It takes {FEW} training samples at least to speak of probabilities; "
+            f"this model was fitted on {n_samples:g}. Use predict."
         )
 
     @available_if(_has_seen_enough)
@@ -88,6 +93,85 @@ class LevelReader(BaseDeepRegressor):
         return self._answer(
             X, lambda mode, output, levels: mode.scores(output, levels).softmax(dim=1)
         )
+
+    @available_if(_has_seen_enough)
+    def predict_distribution(self, X):
+        """Predict a distribution of the target, with everything it can answer.
+
+        Available where `predict_proba` is, whose probabilities it holds all at once:
+        for maps, `predict_quantiles` takes less memory.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        distribution : BinnedDistribution
+            One for each sample, over the finest classes.
+
+        See Also
+        --------
+        ConformalRegressor : Intervals that cover as often as they say.
+        """
+        hierarchy = self.hierarchy_
+        return BinnedDistribution(
+            self.predict_proba(X), hierarchy.edges_, hierarchy.values_
+        )
+
+    @available_if(_has_seen_enough)
+    def predict_quantiles(self, X, quantiles):
+        """Predict quantiles of the target, decoded batch by batch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        quantiles : array-like of shape (n_quantiles,)
+            Which ones, between 0 and 1.
+
+        Returns
+        -------
+        y : ndarray of shape (n, n_quantiles, *S)
+            Quantiles of `predict_distribution`, in the unit of the data.
+        """
+        wanted = np.asarray(quantiles, dtype=np.float64)
+        if wanted.ndim != 1 or not ((wanted >= 0) & (wanted <= 1)).all():
+            raise ValueError(
+                "quantiles must be a list of numbers between 0 and 1; got "
+                f"{quantiles!r}."
+            )
+
+        def read_off(mode, output, levels):
+            scores, finest = mode.scores(output, levels), levels[-1]
+            return decode_quantiles(scores, finest.edges, finest.values, wanted)
+
+        return self._answer(X, read_off)
+
+    @available_if(_has_seen_enough)
+    def predict_interval(self, X, coverage=0.9):
+        """Predict the central interval of the target's distribution.
+
+        It covers as often as the model believes, and models are over-confident:
+        :class:`~sk_hca.estimators.ConformalRegressor` widens it to what held-out
+        targets ask for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        coverage : float, default=0.9
+            Probability inside, between 0 and 1.
+
+        Returns
+        -------
+        interval : ndarray of shape (n, 2, *S)
+            Lower and upper end, in the unit of the data.
+        """
+        return self.predict_quantiles(X, interval_levels(coverage))
 
     def predict_levels(self, X):
         """Predict targets with every level alone.
