@@ -22,6 +22,7 @@ FLOORS = {
     "hierarchy": 3,
     "prediction": 3,
     "datasets": 3,
+    "regularizers": 3,
     "targets": 4,
     "adjustment": 4,
     "losses": 4,

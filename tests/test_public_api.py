@@ -70,6 +70,13 @@ FUNCTIONS = {
     ],
     "targets.dense_weights": ["y", "alpha=1.0"],
     "targets.smoothing_window": ["kernel", "size", "sigma", "normalize='max'"],
+    "regularizers.ranksim_penalty": [
+        "features",
+        "y",
+        "interpolation=2.0",
+        "generator=None",
+    ],
+    "regularizers.FeatureSmoothing": ["n_features", "edges"],
     "metrics.balanced_mean_absolute_error": ["y_true", "y_pred"],
     "metrics.balanced_root_mean_squared_error": ["y_true", "y_pred"],
     "metrics.geometric_mean_error": ["y_true", "y_pred"],
@@ -120,6 +127,8 @@ CHECKED_IN_FIT = {
     "decoder",
     "loss",
     "weighting",
+    "penalty",
+    "smoother",
 }
 
 ESTIMATORS = [HCARegressor, DirectRegressor]

@@ -8,6 +8,7 @@ from sk_hca.backbones._heads import (
     LocationHead,
     LocationScaleHead,
     Network,
+    SmoothedNetwork,
     Student,
     linear,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "ModuleBackbone",
     "Network",
     "PeriodicEmbedding",
+    "SmoothedNetwork",
     "Student",
     "feature_shape",
     "linear",

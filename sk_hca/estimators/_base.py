@@ -21,6 +21,7 @@ from sk_hca.binning import distinct_targets
 from sk_hca.estimators._design import check_design, design_of
 from sk_hca.estimators._door import DataDoor
 from sk_hca.estimators._execution import PRECISIONS, resolve_device, resolve_precision
+from sk_hca.estimators._regularized import with_penalty, with_smoother
 from sk_hca.estimators._weighing import weighed
 from sk_hca.training import (
     StageSettings,
@@ -105,6 +106,19 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         learned = {k: v for k, v in vars(other).items() if k[-1] == "_" or k in own}
         self.__dict__.update(learned)
 
+    def _finest_edges(self):
+        """Return the borders of the finest classes, where there are any."""
+
+    def _regularize(self, network, criterion, data, device):
+        """Add penalty and smoother, where there are any."""
+        criterion = with_penalty(criterion, self.penalty)
+        if self.smoother is not None:
+            n_features = count_features(network.extractor, data, "cpu")
+            network = with_smoother(
+                network, self.smoother, n_features, data, self._finest_edges(), device
+            )
+        return network, criterion
+
     def _earlier_net(self, goes_on):
         """Return the net to go on from, or None to start anew."""
         if not (goes_on and hasattr(self, "net_")):
@@ -119,7 +133,8 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         """Make the network and what it minimises, or take those of an earlier net."""
         if earlier is None:
             self._design = design_of(self, self._free_parameters)
-            return self._stage_one(data, device)
+            network, criterion = self._stage_one(data, device)
+            return self._regularize(network, criterion, data, device)
         count_features(earlier.module_.extractor, data, device)
         return earlier.module_, earlier.criterion_
 

@@ -32,8 +32,9 @@ class DirectRegressor(HeadTrainer):
         :class:`~sk_hca.losses.BalancedMSE`, whose parameters can be searched
         (``loss__noise_sigma``).
 
-    weighting, optimizer, lr, max_epochs, batch_size, validation_fraction, patience, \
-callbacks, device, precision, compile, net_params, warm_start, random_state, verbose
+    weighting, penalty, smoother, optimizer, lr, max_epochs, batch_size, \
+validation_fraction, patience, callbacks, device, precision, compile, net_params, \
+warm_start, random_state, verbose
         As in :class:`~sk_hca.HCARegressor`.
 
     Attributes
@@ -81,6 +82,8 @@ callbacks, device, precision, compile, net_params, warm_start, random_state, ver
         *,
         loss="absolute",
         weighting=None,
+        penalty=None,
+        smoother=None,
         optimizer="adamw",
         lr=3e-3,
         max_epochs=100,
@@ -99,6 +102,8 @@ callbacks, device, precision, compile, net_params, warm_start, random_state, ver
         self.backbone = backbone
         self.loss = loss
         self.weighting = weighting
+        self.penalty = penalty
+        self.smoother = smoother
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs

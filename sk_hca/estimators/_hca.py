@@ -88,6 +88,12 @@ class HCARegressor(StudentTrainer):
         and shots know nothing of it, and a student neither, unless the targets teach
         it.  `partial_fit` counts all targets seen so far, one each.
 
+    penalty : str, BasePenalty or None, default=None
+        What is added to the loss for the features: ``"ranksim"``, or an object.
+
+    smoother : str, BaseSmoother or None, default=None
+        What moves features before the heads learn from them: ``"fds"``, or an object.
+
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser, or a class or factory that takes parameters and ``lr``.
 
@@ -234,6 +240,8 @@ class HCARegressor(StudentTrainer):
         balance=0.0,
         detach_heads=False,
         weighting=None,
+        penalty=None,
+        smoother=None,
         optimizer="adamw",
         lr=3e-3,
         max_epochs=100,
@@ -261,6 +269,8 @@ class HCARegressor(StudentTrainer):
         self.balance = balance
         self.detach_heads = detach_heads
         self.weighting = weighting
+        self.penalty = penalty
+        self.smoother = smoother
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs

@@ -94,7 +94,9 @@ class HeadTrainer(BaseDeepRegressor):
             history = self.net_.history
             trained = train_stage(heads, criterion, train, settings, valid, history)
             # What a network needs to be read, and to go on as a whole.
-            network, settings = Network(extractor, heads), self._settings(device)
+            network = Network(extractor, heads)
+            network, criterion = self._regularize(network, criterion, data, device)
+            settings = self._settings(device)
             self.net_ = start_stage(network, criterion, data, settings)
             self.net_.history = trained.history
 

@@ -43,6 +43,10 @@ class LevelReader(BaseDeepRegressor):
     hierarchy_: HierarchicalBinner
     student_net_: StageNet | None
 
+    def _finest_edges(self):
+        """Return the borders of the finest classes."""
+        return self.hierarchy_.edges_
+
     def predict(self, X):
         """Predict targets.
 

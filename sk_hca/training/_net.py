@@ -23,11 +23,26 @@ class StageNet(NeuralNet):
 
     What skorch does for any kind of batch, at every step, is done here for ours: a
     tensor of inputs, and a tuple of tensors for the criterion.
+
+    A module with a true ``takes_targets`` is given that tuple too, while it trains, and
+    its ``begin_epoch()`` and ``end_epoch()`` are called around every epoch of training.
     """
 
-    def infer(self, x, **fit_params):
-        """Run the module on one batch."""
-        return self.module_(x.to(self.device, non_blocking=True))
+    @property
+    def _shows_targets(self):
+        return getattr(self.module_, "takes_targets", False)
+
+    def infer(self, x, target=None, **fit_params):
+        """Run the module on one batch, with its targets if it takes them."""
+        x = x.to(self.device, non_blocking=True)
+        if target is None or not self._shows_targets:
+            return self.module_(x)
+        target = [part.to(self.device, non_blocking=True) for part in target]
+        return self.module_(x, target)
+
+    def train_step_single(self, batch, **fit_params):
+        """Compute the loss of one batch, and its gradients."""
+        return super().train_step_single(batch, target=batch[1], **fit_params)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Compute the loss of one batch; the criterion has averaged it."""
@@ -43,8 +58,13 @@ class StageNet(NeuralNet):
         if iterator is not None:
             # Whoever read the module since may have switched a part of it.
             super()._set_training(training)
+            watches = training and self._shows_targets
+            if watches:
+                self.module_.begin_epoch()
             with one_pass(iterator) as batches_:
                 super().run_single_epoch(batches_, training, **kwargs)
+            if watches:
+                self.module_.end_epoch()
 
     def torch_compile(self, module, name):
         """Compile the module where it is, if asked: what is pickled stays plain."""
@@ -101,7 +121,7 @@ class ScaledNet(StageNet):
         self._set_training(True)
         X, target = batch
         self.optimizer_.zero_grad()
-        output = self.infer(X)
+        output = self.infer(X, target)
         loss = self.get_loss(output, target, X=X, training=True)
         self.scaler_.scale(loss).backward()
         self.scaler_.unscale_(self.optimizer_)

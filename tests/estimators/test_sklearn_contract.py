@@ -38,6 +38,8 @@ def configurations():
         HCARegressor(warm_start=True, **SHORT),
         DirectRegressor(warm_start=True, **SHORT),
         *(DirectRegressor(loss=loss, **SHORT) for loss in LOSSES),
+        HCARegressor(penalty="ranksim", smoother="fds", **SHORT),
+        DirectRegressor(penalty="ranksim", smoother="fds", **SHORT),
         HCARegressor(weighting="lds", **SHORT),
         DirectRegressor(weighting="dense", **SHORT),
     ]
