@@ -37,7 +37,11 @@ def coverage_of(model, X, y):
     [
         ConformalRegressor(Ridge(), random_state=0),
         ConformalRegressor(Ridge(), condition="shot", random_state=0),
-        ConformalRegressor(HCARegressor(**SHORT), condition="shot", random_state=0),
+        ConformalRegressor(
+            HCARegressor(**{**SHORT, "max_epochs": 10}),
+            condition="shot",
+            random_state=0,
+        ),
     ]
 )
 @pytest.mark.filterwarnings("ignore")  # The checks provoke warnings on purpose.

@@ -32,7 +32,11 @@ def make_noise(n=N_SAMPLES):
 
 def make_model(kind=HCARegressor, **params):
     """A small estimator that trains for a moment."""
-    defaults = {"backbone": MLPBackbone((16, 8)), "max_epochs": 3, "batch_size": 10}
+    defaults = {
+        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "max_epochs": 3,
+        "batch_size": 10,
+    }
     return kind(**(defaults | {"random_state": 0} | params))
 
 
