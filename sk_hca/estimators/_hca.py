@@ -70,8 +70,7 @@ class HCARegressor(StudentTrainer):
 
     decoder : str or BaseDecoder, default="mean"
         How a distribution becomes a number: ``"argmax"`` (the paper), ``"mean"`` (best
-        for squared errors), ``"median"`` (best for absolute errors), or an object, such
-        as :class:`~sk_hca.prediction.QuantileDecoder`.
+        for squared errors), ``"median"`` (best for absolute errors), or an object.
 
     balance : float, "auto", PriorCorrection or AutoBalance, default=0.0
         How far rare ranges are favoured when answering, without training anew: 0 is as
