@@ -641,6 +641,7 @@ def test_targets_of_any_magnitude_are_learned_alike(kind, size):
 
 
 @BOTH
+@pytest.mark.filterwarnings("ignore:.*encountered in reduce")  # In scikit-learn.
 def test_inputs_that_cannot_be_scaled_are_refused(assert_refused, kind):
     X, _ = make_table()
     X[:, 1] = np.where(np.arange(len(X)) % 2, 1.7e308, -1.7e308)
