@@ -37,7 +37,12 @@ def coverage_of(model, X, y):
     [
         ConformalRegressor(Ridge(), random_state=0),
         ConformalRegressor(Ridge(), condition="shot", random_state=0),
-        ConformalRegressor(HCARegressor(**SHORT), condition="shot", random_state=0),
+        ConformalRegressor(
+            # Long enough to learn what the checks ask for.
+            HCARegressor(**(SHORT | {"max_epochs": 20})),
+            condition="shot",
+            random_state=0,
+        ),
     ]
 )
 @pytest.mark.filterwarnings("ignore")  # The checks provoke warnings on purpose.
