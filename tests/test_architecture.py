@@ -28,14 +28,16 @@ FLOORS = {
     "losses": 4,
     "metrics": 4,
     "estimators": 5,
+    "evaluation": 5,
     "plotting": 5,
+    "sampling": 5,
 }
 ROOF = 6  # Files directly in the package: they may import every room.
 
-NUMPY_ROOMS = {"binning", "datasets", "metrics"}
+NUMPY_ROOMS = {"binning", "datasets", "evaluation", "metrics", "sampling"}
 NUMPY_ROOMS_BUT = {"metrics/_levels.py"}
 TORCH_LIBRARIES = {"torch", "torchvision", "skorch"}
-OPTIONAL_LIBRARIES = {"torchvision", "matplotlib", "pandas"}
+OPTIONAL_LIBRARIES = {"torchvision", "matplotlib", "pandas", "imblearn"}
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60

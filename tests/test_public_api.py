@@ -40,6 +40,22 @@ FUNCTIONS = {
         "parents",
         "alignment='max'",
     ],
+    "losses.batch_monte_carlo": ["pred", "target", "noise_sigma"],
+    "losses.gaussian_mixture_integration": [
+        "pred",
+        "target",
+        "noise_sigma",
+        "means",
+        "variances",
+        "weights",
+    ],
+    "losses.binned_integration": [
+        "pred",
+        "target",
+        "noise_sigma",
+        "centers",
+        "weights",
+    ],
     "targets.gaussian_labels": ["y", "values", "sigma"],
     "targets.histogram_gaussian_labels": ["y", "edges", "sigma"],
     "targets.lds_weights": [
@@ -67,10 +83,15 @@ FUNCTIONS = {
     "metrics.absolute_relative_error": ["y_true", "y_pred"],
     "metrics.delta_accuracy": ["y_true", "y_pred"],
     "metrics.sera": ["y_true", "y_pred"],
+    "metrics.utility_precision_score": ["y_true", "y_pred"],
+    "metrics.utility_recall_score": ["y_true", "y_pred"],
+    "metrics.utility_f1_score": ["y_true", "y_pred"],
     "metrics.shot_groups": ["y_train", "bins='unique'"],
     "metrics.shot_report": ["y_true", "y_pred", "y_train"],
     "metrics.make_shot_scorer": ["metric='mae'", "shot='few'"],
     "metrics.range_inconsistency": ["levels", "parents"],
+    "evaluation.compare": ["estimators", "X", "y"],
+    "evaluation.imbalance_report": ["y", "bins=None"],
 }
 
 # Options that are given by name only.
@@ -84,10 +105,15 @@ OPTIONS = {
             "absolute_relative_error",
             "delta_accuracy",
             "sera",
+            "utility_precision_score",
+            "utility_recall_score",
+            "utility_f1_score",
         )
     },
     "metrics.shot_report": ["bins='unique'", "many=100", "few=20"],
     "metrics.make_shot_scorer": ["bins=None", "y_train=None"],
+    "evaluation.compare": ["cv=None", "bins=None", "many=100", "few=20"],
+    "evaluation.imbalance_report": ["many=100", "few=20"],
 }
 
 # Parameters that hold an alias or a recipe: the room that makes the object checks them,
@@ -99,6 +125,7 @@ CHECKED_IN_FIT = {
     "merging",
     "labels",
     "decoder",
+    "loss",
     "weighting",
     "penalty",
     "smoother",
@@ -111,6 +138,9 @@ METHODS = {
         "partial_fit",
         "predict",
         "predict_proba",
+        "predict_distribution",
+        "predict_quantiles",
+        "predict_interval",
         "predict_levels",
         "readjust",
         "retrain_heads",
@@ -198,9 +228,8 @@ def test_estimator_documents_what_fit_leaves(estimator):
     left = {name for name in vars(fitted) if name[0] != "_" and name[-1] == "_"}
     told = set(documented(estimator.__doc__, "Attributes"))
     assert left <= told
-    assert {name for name in told if hasattr(fitted, name)} >= told - {
-        "feature_names_in_"
-    }
+    at_times = {"feature_names_in_", "balance_"}
+    assert {name for name in told if hasattr(fitted, name)} >= told - at_times
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -111,7 +111,12 @@ def make_networks():
     """Make a small network on a table and one on images, each with its inputs."""
     positions = [torch.linspace(-1, 1, 2**level) for level in range(1, 8)]
     for name, backbone, X, repeats in (
-        ("table", MLPBackbone((128, 64)).build((20,)), torch.randn(256, 20), 50),
+        (
+            "table",
+            MLPBackbone((128, 64), n_frequencies=0).build((20,)),
+            torch.randn(256, 20),
+            50,
+        ),
         ("images", image_backbone(), draw(32, 3, 32, 32), 3),
     ):
 

@@ -12,6 +12,13 @@ from sk_hca.adjustment._adjustments import (
     RangeAdjustment,
     make_adjustment,
 )
+from sk_hca.adjustment._balance import (
+    AutoBalance,
+    CorrectedAdjustment,
+    PriorCorrection,
+    log_prior_ratio,
+    make_balance,
+)
 from sk_hca.adjustment._functional import (
     adjust_add,
     adjust_marginal,
@@ -23,17 +30,22 @@ from sk_hca.adjustment._functional import (
 __all__ = [
     "ADJUSTMENTS",
     "AddAdjustment",
+    "AutoBalance",
     "AverageAdjustment",
     "BaseAdjustment",
+    "CorrectedAdjustment",
     "Distillation",
     "MarginalAdjustment",
     "MulAdjustment",
     "NoAdjustment",
+    "PriorCorrection",
     "RangeAdjustment",
     "adjust_add",
     "adjust_marginal",
     "adjust_mul",
     "adjust_range",
+    "log_prior_ratio",
     "make_adjustment",
+    "make_balance",
     "marginal_probabilities",
 ]

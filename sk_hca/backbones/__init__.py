@@ -1,10 +1,12 @@
 """Networks: what turns inputs into features, and the heads on them."""
 
+from sk_hca.backbones._embeddings import PeriodicEmbedding
 from sk_hca.backbones._extractor import Extractor
 from sk_hca.backbones._heads import (
     AnchoredHeads,
     FusedHeads,
     LocationHead,
+    LocationScaleHead,
     Network,
     SmoothedNetwork,
     Student,
@@ -27,9 +29,11 @@ __all__ = [
     "FusedHeads",
     "Inputs",
     "LocationHead",
+    "LocationScaleHead",
     "MLPBackbone",
     "ModuleBackbone",
     "Network",
+    "PeriodicEmbedding",
     "SmoothedNetwork",
     "Student",
     "feature_shape",

@@ -47,6 +47,12 @@ def linear(features, weight, bias):
     return functional.linear(features.movedim(1, -1), weight, bias).movedim(-1, 1)
 
 
+def location_and_scale(features, weight, bias):
+    """Apply a linear layer of two outputs: a location, and a scale above zero."""
+    location, width = linear(features, weight, bias).split(1, dim=1)
+    return location, functional.softplus(width) + 1e-3
+
+
 class FusedHeads(nn.Module):
     """Several classifiers as one linear layer, coarse to fine (Eq. 4).
 
@@ -145,10 +151,7 @@ class AnchoredHeads(FusedHeads):
 
     def locate(self, features):
         """Return the location and its scale, each of shape (N, 1, *S)."""
-        location, width = linear(
-            features, self.location.weight, self.location.bias
-        ).split(1, dim=1)
-        return location, functional.softplus(width) + 1e-3
+        return location_and_scale(features, self.location.weight, self.location.bias)
 
     def anchor(self, location, scale, positions):
         """Return minus the distance of every position to the location, in scales."""
@@ -186,6 +189,28 @@ class LocationHead(nn.Module):
         """Give the location of every target."""
         location = linear(features, self.weight, self.bias).squeeze(1)
         return NetworkOutput(features, location=location)
+
+
+class LocationScaleHead(nn.Module):
+    """Two linear outputs: a regression, and how far off it may be.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features, d.
+    """
+
+    def __init__(self, n_features):
+        super().__init__()
+        layer = nn.Linear(n_features, 2)
+        self.weight, self.bias = layer.weight, layer.bias
+
+    def forward(self, features):
+        """Give the location of every target and its scale."""
+        location, scale = location_and_scale(features, self.weight, self.bias)
+        return NetworkOutput(
+            features, location=location.squeeze(1), scale=scale.squeeze(1)
+        )
 
 
 class Student(nn.Module):

@@ -1,29 +1,36 @@
 """What stands between raw inputs and a backbone: type, and scale.
 
-A network receives numbers as the user keeps them: bytes, or float64 columns with any
-offset.  They are standardised in that type, and only then cast to the network's.
+A network receives numbers as the user keeps them: bytes, float64 columns with any
+offset, columns where 9999 stands for nothing.  They are scaled by quantiles in that
+type, which no outlier moves, and only then cast to the network's.
 """
 
 import numpy as np
 import torch
-from sklearn.preprocessing import StandardScaler
 from torch import nn
+
+# Shares of the targets between which a column is measured: the narrowest first, and a
+# wider one where that has no width.
+RANGES = ((0.25, 0.75), (0.05, 0.95), (0.0, 1.0))
+
+# Scaled inputs beyond this are all the same, whatever type their squares must fit in.
+FARTHEST = 1e6
 
 
 class Inputs(nn.Module):
-    """Cast inputs to the type of the network, standardised along axis 1 if asked.
+    """Cast inputs to the type of the network, scaled along axis 1 if asked.
 
     Parameters
     ----------
     dtype : torch.dtype
         Type of the network.
 
-    limit : float, default=10.0
-        Standardised inputs are clipped to this many standard deviations, so that an
-        outlier cannot overflow the network.
+    limit : float, default=3.0
+        Scaled inputs run smoothly into this limit, so that an outlier keeps its side
+        and cannot overflow the network.
     """
 
-    def __init__(self, dtype, limit=10.0):
+    def __init__(self, dtype, limit=3.0):
         super().__init__()
         self.dtype = dtype
         self.limit = limit
@@ -31,47 +38,85 @@ class Inputs(nn.Module):
         self.register_buffer("scale", None)
 
     def measure(self, batches):
-        """Take center and scale of every feature (or channel) in one pass over data.
+        """Take median and interquartile range of every feature (or channel).
 
         Parameters
         ----------
         batches : iterable of (X, weight)
-            Tensors of shapes (N, d, *S) and (N, *S); None weighs all alike.
+            Tensors of shapes (N, d, *S) and (N, *S); None weighs all alike.  All of
+            them are held at once: let them be a part of large data.
 
         Returns
         -------
         self : Inputs
         """
-        scaler, dtype, n_axes = StandardScaler(), self.dtype, 2
-        with np.errstate(over="ignore", invalid="ignore"):
-            for X, weight in batches:
-                n_axes = X.ndim
-                dtype = torch.promote_types(X.dtype, self.dtype)
-                rows = X.movedim(1, -1).reshape(-1, X.shape[1]).double().numpy()
-                if weight is not None:
-                    # One weight per sample, repeated for every place of it.
-                    weight = weight.reshape(len(X), -1).mean(dim=1)
-                    weight = weight.repeat_interleave(len(rows) // len(X)).numpy()
-                scaler.partial_fit(rows, sample_weight=weight)
-        is_finite = np.isfinite(scaler.mean_) & np.isfinite(scaler.scale_)
-        if not is_finite.all():
-            raise ValueError(
-                f"Feature {is_finite.argmin()} of X is too large to be standardised: "
-                "its squares overflow. Divide it by its largest magnitude, or take "
-                "its logarithm."
-            )
+        parts, weights = [], []
+        for X, weight in batches:
+            parts.append(X.movedim(1, -1).reshape(-1, X.shape[1]).numpy())
+            if weight is not None:
+                # One weight per sample, repeated for every place of it.
+                weight = weight.reshape(len(X), -1).mean(dim=1)
+                weight = weight.repeat_interleave(len(parts[-1]) // len(X)).numpy()
+                weights.append(weight)
+        rows = np.concatenate(parts).astype(np.float64)
+        center, scale = center_and_scale(rows, np.concatenate(weights or [[]]))
         # What the type cannot hold becomes the nearest number that it can.
-        limits, shape = torch.finfo(dtype), (1, -1, *(1,) * (n_axes - 2))
-        center = scaler.mean_.clip(limits.min, limits.max)
-        scale = scaler.scale_.clip(limits.tiny, limits.max)
+        dtype = torch.promote_types(X.dtype, self.dtype)
+        limits, shape = torch.finfo(dtype), (1, -1, *(1,) * (X.ndim - 2))
+        center = center.clip(limits.min, limits.max)
+        scale = scale.clip(limits.tiny, limits.max)
         self.center = torch.tensor(center, dtype=dtype).view(shape)
         self.scale = torch.tensor(scale, dtype=dtype).view(shape)
         return self
 
     def forward(self, X):
-        """Standardise in the type of the data, then cast."""
+        """Scale in the type of the data, then cast."""
         if self.center is None:
             # A copy: a network that works in place must not write into the user's data.
             return X.to(self.dtype, copy=True)
-        scaled = (X - self.center).div_(self.scale)
-        return scaled.clamp_(-self.limit, self.limit).to(self.dtype)
+        scaled = (X - self.center).div_(self.scale).clamp_(-FARTHEST, FARTHEST)
+        scaled = scaled.to(self.dtype)
+        return scaled * (scaled / self.limit).square_().add_(1).rsqrt_()
+
+
+def center_and_scale(rows, weight):
+    """Return median and width of every column; a constant one has width 1.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        Values of d columns.
+
+    weight : ndarray of shape (n,) or (0,)
+        Weight of every row, 2 as good as the row twice; empty weighs all alike.
+
+    Returns
+    -------
+    center, scale : ndarray of shape (d,)
+    """
+    levels = [0.5, *np.ravel(RANGES)]
+    center, *bounds = column_quantiles(rows, weight, levels)
+    scale = np.zeros_like(center)
+    with np.errstate(over="ignore"):
+        for lower, upper in zip(bounds[::2], bounds[1::2], strict=True):
+            scale = np.where(scale > 0, scale, upper - lower)
+    if not np.isfinite(scale).all():
+        raise ValueError(
+            f"Feature {np.isfinite(scale).argmin()} of X is too large to be scaled: "
+            "its range overflows. Divide it by its largest magnitude, or take its "
+            "logarithm."
+        )
+    return center, np.where(scale > 0, scale, 1.0)
+
+
+def column_quantiles(rows, weight, levels):
+    """Return the smallest value of every column that reaches each share of weight."""
+    if not weight.size:
+        index = np.ceil(np.multiply(levels, len(rows))).astype(int) - 1
+        return np.sort(rows, axis=0)[index.clip(min=0)]
+    order = rows.argsort(axis=0)
+    upto = weight[order].cumsum(axis=0)
+    wanted = np.multiply.outer(levels, upto[-1])
+    index = np.stack([(upto < share).sum(axis=0) for share in wanted])
+    index = order[index.clip(max=len(rows) - 1), np.arange(rows.shape[1])]
+    return np.take_along_axis(rows, index, axis=0)

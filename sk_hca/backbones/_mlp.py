@@ -5,8 +5,13 @@ from math import prod
 from numbers import Integral, Real
 
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
+
+from sk_hca.backbones._embeddings import PeriodicEmbedding
+
+# Tables of more columns than this are not embedded column by column.
+MOST_EMBEDDED = 100
 
 
 class BaseBackbone(BaseEstimator):
@@ -39,7 +44,7 @@ class BaseBackbone(BaseEstimator):
 
 
 class MLPBackbone(BaseBackbone):
-    """A multilayer perceptron on standardised inputs.
+    """A multilayer perceptron on inputs scaled by quartiles.
 
     Parameters
     ----------
@@ -49,9 +54,19 @@ class MLPBackbone(BaseBackbone):
     dropout : float, default=0.0
         Share of units silenced after every layer while training.
 
+    n_frequencies : int or "auto", default="auto"
+        Waves that every column is turned into before the first layer, by a
+        :class:`PeriodicEmbedding`; 0 for none.  "auto" takes 16 for tables of up to 100
+        columns and 0 otherwise: the columns of an embedding, or pixels, mean little
+        one by one.
+
+    frequency_scale : float, default=0.1
+        Standard deviation of the frequencies at the start, in periods per interquartile
+        range of the column.
+
     Examples
     --------
-    >>> MLPBackbone(hidden=(32, 16)).build((8,))
+    >>> MLPBackbone(hidden=(32, 16), n_frequencies=0).build((8,))
     Sequential(
       (0): Flatten(start_dim=1, end_dim=-1)
       (1): Linear(in_features=8, out_features=32, bias=True)
@@ -64,17 +79,32 @@ class MLPBackbone(BaseBackbone):
     _parameter_constraints: dict = {
         "hidden": ["array-like"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "n_frequencies": [
+            Interval(Integral, 0, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "frequency_scale": [Interval(Real, 0, None, closed="neither")],
     }
 
     standardizes = True
 
-    def __init__(self, hidden=(256, 128), *, dropout=0.0):
+    def __init__(
+        self,
+        hidden=(256, 128),
+        *,
+        dropout=0.0,
+        n_frequencies="auto",
+        frequency_scale=0.1,
+    ):
         self.hidden = hidden
         self.dropout = dropout
+        self.n_frequencies = n_frequencies
+        self.frequency_scale = frequency_scale
 
     def build(self, shape):
         """Make the network; images are flattened."""
-        widths = [prod(shape), *self.hidden]
+        n_inputs, layers = self._first_layers(shape)
+        widths = [n_inputs, *self.hidden]
         if len(widths) == 1 or not all(
             isinstance(width, Integral) and int(width) > 0 for width in widths
         ):
@@ -82,9 +112,19 @@ class MLPBackbone(BaseBackbone):
                 "hidden must name the width of one hidden layer at least, each a "
                 f"positive integer; got {self.hidden!r}."
             )
-        layers: list[nn.Module] = [nn.Flatten()]
         for n_in, n_out in pairwise(widths):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
             if self.dropout:
                 layers.append(nn.Dropout(self.dropout))
         return nn.Sequential(*layers)
+
+    def _first_layers(self, shape):
+        """Return how many inputs the perceptron has, and what makes them."""
+        n_waves, n_columns = self.n_frequencies, prod(shape)
+        if n_waves == "auto":
+            is_narrow = len(shape) == 1 and n_columns <= MOST_EMBEDDED
+            n_waves = 16 if is_narrow else 0
+        if n_waves == 0:
+            return n_columns, [nn.Flatten()]
+        embedding = PeriodicEmbedding(n_columns, n_waves, scale=self.frequency_scale)
+        return n_columns * (1 + embedding.layer.out_features), [nn.Flatten(), embedding]

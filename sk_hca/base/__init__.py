@@ -2,6 +2,7 @@
 
 from sk_hca.base._contracts import ClassTable, LevelClasses, NetworkOutput
 from sk_hca.base._resolve import check_alias, resolve
+from sk_hca.base._tables import align
 from sk_hca.base._validation import check_targets, check_weights
 from sk_hca.base._versions import show_versions
 from sk_hca.base._windows import smoothing_window
@@ -10,6 +11,7 @@ __all__ = [
     "ClassTable",
     "LevelClasses",
     "NetworkOutput",
+    "align",
     "check_alias",
     "check_targets",
     "check_weights",

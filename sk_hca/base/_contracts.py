@@ -49,6 +49,9 @@ class NetworkOutput(_Movable):
     location : Tensor of shape (N, *S), optional
         Standardised target that a location head points at.
 
+    scale : Tensor of shape (N, *S), optional
+        How far off the location may be, above zero, in the same unit.
+
     student : Tensor of shape (N, C_H, *S), optional
         Logits of the distilled classifier.
     """
@@ -57,6 +60,7 @@ class NetworkOutput(_Movable):
     logits: torch.Tensor | None = None
     n_classes: tuple = ()
     location: torch.Tensor | None = None
+    scale: torch.Tensor | None = None
     student: torch.Tensor | None = None
 
     @property

@@ -4,6 +4,7 @@ An estimator holds parameters and wires rooms together; it computes nothing itse
 """
 
 import copy
+import math
 from contextlib import contextmanager
 from numbers import Integral, Real
 
@@ -96,7 +97,8 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         """Make the network and what it minimises."""
         extractor, n_features = self._build_extractor(data, device)
         heads, criterion = self._build_heads(n_features, data, device)
-        return Network(extractor, heads.to(extractor[0].dtype)), criterion
+        dtype = extractor[0].dtype
+        return Network(extractor, heads.to(dtype)), criterion.to(dtype)
 
     def _adopt(self, other):
         """Share what another estimator has learned."""
@@ -178,9 +180,11 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         backbone = recipe.build(self._input_shape).to(dtype)
         extractor = Extractor(inputs, backbone, autocast)
         if recipe.standardizes:
+            # A part of large data has the same scale.
+            few = data.subset(spread_out(len(data), self._input_shape))
             inputs.measure(
                 (X, weight[0] if weight else None)
-                for X, (_, *weight) in batches(data, self._reading_size())
+                for X, (_, *weight) in batches(few, self._reading_size())
             )
         return extractor, count_features(extractor, data, "cpu")
 
@@ -260,6 +264,12 @@ def count_targets(data, seen=None):
     )
 
 
+def spread_out(n_samples, shape, n_values=2_000_000):
+    """Return evenly spaced positions: all, or as many as hold about so many values."""
+    n_most = max(100, n_values // math.prod(shape))
+    return np.linspace(0, n_samples - 1, min(n_samples, n_most)).round().astype(int)
+
+
 def count_features(extractor, data, device):
     """Return how many features a backbone gives, where the targets are."""
     few, _ = next(iter(batches(data.subset(np.arange(min(2, len(data)))), 2)))
@@ -271,6 +281,12 @@ def finite_rows(answers, size=4096):
     parts = [answers[i : i + size] for i in range(0, len(answers), size)]
     flags = [np.isfinite(part.reshape(len(part), -1)).all(axis=1) for part in parts]
     return np.concatenate(flags)
+
+
+def known_targets(data):
+    """Return the training targets that count, in a row, and their weights or None."""
+    y, weight = data.targets()
+    return (y, None) if weight is None else (y[weight > 0], weight[weight > 0])
 
 
 def measure_targets(data):

@@ -1,13 +1,16 @@
-"""Plain regression with the same backbones and training: what HCA is up against."""
+"""Regression with the same backbones and training: what HCA is up against."""
 
 from sklearn.base import _fit_context
 
-from sk_hca.backbones import LocationHead
-from sk_hca.base import check_alias
-from sk_hca.estimators._base import draw_seed, keeping_the_model, measure_targets
+from sk_hca.estimators._base import (
+    draw_seed,
+    keeping_the_model,
+    known_targets,
+    measure_targets,
+)
 from sk_hca.estimators._heads import HeadTrainer
-from sk_hca.estimators._stages import LocationCriterion
-from sk_hca.losses import REGRESSION_LOSSES
+from sk_hca.estimators._stages import StandardCriterion
+from sk_hca.losses import make_loss
 
 
 class DirectRegressor(HeadTrainer):
@@ -21,8 +24,13 @@ class DirectRegressor(HeadTrainer):
     backbone : str, recipe, nn.Module or its class, default="mlp"
         Network that turns inputs into features.
 
-    loss : {"absolute", "huber", "squared"}, default="absolute"
-        Loss of the standardised target.
+    loss : str or BaseLoss, default="absolute"
+        Loss of the standardised target: ``"absolute"``, ``"squared"``, ``"huber"``,
+        ``"focal_absolute"`` and ``"focal_squared"`` (Focal-R), ``"bmc"``, ``"gai"`` and
+        ``"bni"`` (Balanced MSE), ``"dc"`` (DC-regression), ``"gaussian"`` (negative
+        log-likelihood), or an object such as
+        :class:`~sk_hca.losses.BalancedMSE`, whose parameters can be searched
+        (``loss__noise_sigma``).
 
     weighting, penalty, smoother, optimizer, lr, max_epochs, batch_size, \
 validation_fraction, patience, callbacks, device, precision, compile, net_params, \
@@ -59,11 +67,13 @@ warm_start, random_state, verbose
     >>> model = DirectRegressor(max_epochs=5, random_state=0).fit(X_train, y_train)
     >>> model.predict(X_test).shape == y_test.shape
     True
+    >>> from sk_hca.losses import BalancedMSE
+    >>> loss = BalancedMSE("gai", noise_sigma=0.5)
+    >>> model = DirectRegressor(loss=loss, max_epochs=5).fit(X_train, y_train)
     """
 
     _parameter_constraints: dict = {
         **HeadTrainer._parameter_constraints,
-        "loss": [str],
     }
 
     def __init__(
@@ -129,7 +139,7 @@ warm_start, random_state, verbose
         self : DirectRegressor
         """
         with keeping_the_model(self):
-            check_alias("loss", self.loss, REGRESSION_LOSSES)
+            make_loss(self.loss)
             earlier = self._earlier_net(self.warm_start)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             self._train(data, draw_seed(self.random_state), earlier)
@@ -151,7 +161,7 @@ warm_start, random_state, verbose
         self : DirectRegressor
         """
         with keeping_the_model(self):
-            check_alias("loss", self.loss, REGRESSION_LOSSES)
+            make_loss(self.loss)
             earlier = self._earlier_net(True)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             self._train_once(data, draw_seed(self.random_state), earlier)
@@ -168,7 +178,7 @@ warm_start, random_state, verbose
         Returns
         -------
         y : ndarray of shape (n, *S)
-            Targets, in the unit of the data.
+            Targets, in the unit of the data: the location, whatever the loss.
         """
         data = self._check_inputs(X)
         location = self._read(
@@ -179,7 +189,7 @@ warm_start, random_state, verbose
     def _build_heads(self, n_features, data, device):
         """Make the linear output and what it minimises."""
         self.target_center_, self.target_scale_ = measure_targets(data)
-        criterion = LocationCriterion(
-            self.loss, self.target_center_, self.target_scale_
-        )
-        return LocationHead(n_features), criterion
+        scaling = self.target_center_, self.target_scale_
+        recipe = make_loss(self.loss)
+        loss = recipe.criterion(*known_targets(data), *scaling)
+        return recipe.head(n_features), StandardCriterion(loss, *scaling)

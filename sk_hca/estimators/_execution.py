@@ -7,7 +7,7 @@ from sk_hca.training import ArrayDataset
 
 # Small tables are trained in float64, which costs them little and makes results
 # independent of the order of sums.
-SMALL_TABLE = 10_000
+SMALL_TABLE = 1_000
 
 # Short types that a backbone runs in; its weights are float32.
 SHORT_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -1,12 +1,23 @@
 """Hierarchical Classification Adjustment as a scikit-learn regressor."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from sk_hca.adjustment import make_adjustment
-from sk_hca.estimators._base import draw_seed, keeping_the_model, measure_targets
+from sk_hca.adjustment import (
+    AutoBalance,
+    PriorCorrection,
+    make_adjustment,
+    make_balance,
+)
+from sk_hca.estimators._balance import check_balance, choose_balance
+from sk_hca.estimators._base import (
+    draw_seed,
+    keeping_the_model,
+    known_targets,
+    measure_targets,
+)
 from sk_hca.estimators._memory import recall_stage_one
 from sk_hca.estimators._stages import LevelCriterion, level_heads
 from sk_hca.estimators._student import StudentTrainer
@@ -60,6 +71,11 @@ class HCARegressor(StudentTrainer):
     decoder : str or BaseDecoder, default="mean"
         How a distribution becomes a number: ``"argmax"`` (the paper), ``"mean"`` (best
         for squared errors), ``"median"`` (best for absolute errors), or an object.
+
+    balance : float, "auto", PriorCorrection or AutoBalance, default=0.0
+        How far rare ranges are favoured when answering, without training anew: 0 is as
+        trained, 1 as if every range of the target were equally common.  "auto" chooses
+        it on the validation data.
 
     detach_heads : bool, default=False
         Whether the coarse classifiers leave the features to the finest.
@@ -159,6 +175,9 @@ class HCARegressor(StudentTrainer):
         Distinct training targets, and how many samples each has: those of the last
         fit, and of all parts since.
 
+    balance_ : float
+        The balance that was chosen, where ``balance="auto"``.
+
     n_features_in_ : int
         Size of axis 1 of the inputs.
 
@@ -194,11 +213,17 @@ class HCARegressor(StudentTrainer):
         **StudentTrainer._parameter_constraints,
         "n_levels": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "anchor": [StrOptions({"location"}), None],
+        "balance": [Real, StrOptions({"auto"}), PriorCorrection, AutoBalance],
         "detach_heads": ["boolean"],
         "memory": [str, HasMethods("cache"), None],
     }
 
-    _free_parameters = StudentTrainer._free_parameters | {"mode", "decoder", "memory"}
+    _free_parameters = StudentTrainer._free_parameters | {
+        "mode",
+        "decoder",
+        "balance",
+        "memory",
+    }
 
     def __init__(
         self,
@@ -211,6 +236,7 @@ class HCARegressor(StudentTrainer):
         labels="histogram_gaussian",
         anchor="location",
         decoder="mean",
+        balance=0.0,
         detach_heads=False,
         weighting=None,
         penalty=None,
@@ -239,6 +265,7 @@ class HCARegressor(StudentTrainer):
         self.labels = labels
         self.anchor = anchor
         self.decoder = decoder
+        self.balance = balance
         self.detach_heads = detach_heads
         self.weighting = weighting
         self.penalty = penalty
@@ -290,6 +317,7 @@ class HCARegressor(StudentTrainer):
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
             make_decoder(self.decoder)
+            check_balance(self)
             earlier = self._earlier_net(self.warm_start)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             seed = draw_seed(self.random_state)
@@ -298,6 +326,8 @@ class HCARegressor(StudentTrainer):
             else:
                 self._train(data, seed, earlier)
             self._renew_student(data, adjustment, seed, goes_on=earlier is not None)
+            if isinstance(make_balance(self.balance), AutoBalance):
+                self.balance_ = choose_balance(self, self._split(data, seed)[1])
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -338,9 +368,7 @@ class HCARegressor(StudentTrainer):
 
     def _cut_targets(self, data):
         """Cut the target line into classes, and count the targets."""
-        y, weight = data.targets()
-        if weight is not None:
-            y, weight = y[weight > 0], weight[weight > 0]
+        y, weight = known_targets(data)
         self.hierarchy_ = HierarchicalBinner(
             self.binner, merging=self.merging, n_levels=self.n_levels
         ).fit(y, sample_weight=weight)

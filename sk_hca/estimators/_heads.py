@@ -87,7 +87,8 @@ class HeadTrainer(BaseDeepRegressor):
         batch_size = head_batch_size(self.batch_size, self.max_epochs * len(data))
         with seeded(seed, device), self._frozen_features(data) as features:
             heads, criterion = self._build_heads(features.X.shape[1], data, device)
-            heads = heads.to(extractor[0].dtype)
+            dtype = extractor[0].dtype
+            heads, criterion = heads.to(dtype), criterion.to(dtype)
             train, valid = self._split(weighed(features, self.weighting), seed)
             settings = self._settings(device, batch_size=batch_size)
             history = self.net_.history

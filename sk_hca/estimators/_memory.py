@@ -43,7 +43,12 @@ def recall_stage_one(estimator, X, y, sample_weight, seed):
         Another one, fitted.
     """
     shared = clone(estimator).set_params(
-        mode="none", decoder="mean", memory=None, warm_start=False, random_state=None
+        mode="none",
+        decoder="mean",
+        balance=0.0,
+        memory=None,
+        warm_start=False,
+        random_state=None,
     )
     key = ContentHasher(coerce_mmap=True).hash((shared, X, y, sample_weight))
     content = ["estimator", "X", "y", "sample_weight"]

@@ -6,12 +6,23 @@ import numpy as np
 import torch
 from sklearn.utils.metaestimators import available_if
 
-from sk_hca.adjustment import make_adjustment
+from sk_hca.adjustment import (
+    AutoBalance,
+    CorrectedAdjustment,
+    PriorCorrection,
+    make_adjustment,
+    make_balance,
+)
 from sk_hca.backbones import Network
 from sk_hca.base import LevelClasses
 from sk_hca.estimators._base import BaseDeepRegressor
 from sk_hca.hierarchy import HierarchicalBinner, level_steps
-from sk_hca.prediction import make_decoder
+from sk_hca.prediction import (
+    BinnedDistribution,
+    decode_quantiles,
+    interval_levels,
+    make_decoder,
+)
 from sk_hca.training import StageNet
 
 # Fewer samples than this are few-shot.
@@ -21,13 +32,14 @@ FEW = 20
 class LevelReader(BaseDeepRegressor):
     """Read the levels of a fitted estimator, batch by batch.
 
-    Mode and decoder are looked up at every call, so that both can be changed after a
-    fit.
+    Mode, decoder and balance are looked up at every call, so that all can be changed
+    after a fit.
     """
 
     # What a fitted subclass holds.
     mode: object
     decoder: object
+    balance: object
     hierarchy_: HierarchicalBinner
     student_net_: StageNet | None
 
@@ -61,8 +73,8 @@ class LevelReader(BaseDeepRegressor):
         if n_samples >= FEW:
             return True
         raise AttributeError(
-            f"predict_proba needs {FEW} training samples at least to speak of "
-            f"probabilities; this model was fitted on {n_samples:g}. Use predict."
+            f"It takes {FEW} training samples at least to speak of probabilities; "
+            f"this model was fitted on {n_samples:g}. Use predict."
         )
 
     @available_if(_has_seen_enough)
@@ -85,6 +97,85 @@ class LevelReader(BaseDeepRegressor):
         return self._answer(
             X, lambda mode, output, levels: mode.scores(output, levels).softmax(dim=1)
         )
+
+    @available_if(_has_seen_enough)
+    def predict_distribution(self, X):
+        """Predict a distribution of the target, with everything it can answer.
+
+        Available where `predict_proba` is, whose probabilities it holds all at once:
+        for maps, `predict_quantiles` takes less memory.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        Returns
+        -------
+        distribution : BinnedDistribution
+            One for each sample, over the finest classes.
+
+        See Also
+        --------
+        ConformalRegressor : Intervals that cover as often as they say.
+        """
+        hierarchy = self.hierarchy_
+        return BinnedDistribution(
+            self.predict_proba(X), hierarchy.edges_, hierarchy.values_
+        )
+
+    @available_if(_has_seen_enough)
+    def predict_quantiles(self, X, quantiles):
+        """Predict quantiles of the target, decoded batch by batch.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        quantiles : array-like of shape (n_quantiles,)
+            Which ones, between 0 and 1.
+
+        Returns
+        -------
+        y : ndarray of shape (n, n_quantiles, *S)
+            Quantiles of `predict_distribution`, in the unit of the data.
+        """
+        wanted = np.asarray(quantiles, dtype=np.float64)
+        if wanted.ndim != 1 or not ((wanted >= 0) & (wanted <= 1)).all():
+            raise ValueError(
+                "quantiles must be a list of numbers between 0 and 1; got "
+                f"{quantiles!r}."
+            )
+
+        def read_off(mode, output, levels):
+            scores, finest = mode.scores(output, levels), levels[-1]
+            return decode_quantiles(scores, finest.edges, finest.values, wanted)
+
+        return self._answer(X, read_off)
+
+    @available_if(_has_seen_enough)
+    def predict_interval(self, X, coverage=0.9):
+        """Predict the central interval of the target's distribution.
+
+        It covers as often as the model believes, and models are over-confident:
+        :class:`~sk_hca.estimators.ConformalRegressor` widens it to what held-out
+        targets ask for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
+            Inputs.
+
+        coverage : float, default=0.9
+            Probability inside, between 0 and 1.
+
+        Returns
+        -------
+        interval : ndarray of shape (n, 2, *S)
+            Lower and upper end, in the unit of the data.
+        """
+        return self.predict_quantiles(X, interval_levels(coverage))
 
     def predict_levels(self, X):
         """Predict targets with every level alone.
@@ -115,7 +206,10 @@ class LevelReader(BaseDeepRegressor):
 
     def _answer(self, X, answer):
         """Run the network over inputs and keep what `answer` makes of its output."""
-        data = self._check_inputs(X)
+        return self._read_levels(self._check_inputs(X), answer, self._balanced)
+
+    def _read_levels(self, data, answer, correct):
+        """Read the heads that the mode needs; `correct` takes the mode and levels."""
         mode = make_adjustment(self.mode)
         heads = self.net_.module_.heads
         if mode.trains_student:
@@ -127,8 +221,23 @@ class LevelReader(BaseDeepRegressor):
             heads = self.student_net_.module_
         levels = self._level_classes(self.net_.device)
         heads, mode = mode.simplified(heads, levels)
+        mode = correct(mode, levels)
         module = Network(self.net_.module_.extractor, heads)
         return self._read(module, data, lambda output: answer(mode, output, levels))
+
+    def _balanced(self, mode, levels):
+        """Correct what a mode answers, as far as the estimator is asked to."""
+        correction = make_balance(self.balance)
+        if isinstance(correction, AutoBalance):
+            if not hasattr(self, "balance_"):
+                raise ValueError(
+                    f"balance={self.balance!r} is chosen while fitting, but this model "
+                    "was fitted with another one. Fit again, or set a number."
+                )
+            correction = PriorCorrection(self.balance_)
+        if correction.strength == 0:
+            return mode
+        return CorrectedAdjustment(mode, correction, levels)
 
     def _level_classes(self, device):
         """Return the classes of every level as tensors, coarse to fine."""

@@ -105,13 +105,13 @@ class StudentCriterion(nn.Module):
         return weighted_mean(loss, *weight)
 
 
-class LocationCriterion(nn.Module):
-    """Direct regression: the location learns the standardised targets.
+class StandardCriterion(nn.Module):
+    """Direct regression: a loss of the standardised targets.
 
     Parameters
     ----------
-    loss : {"absolute", "huber", "squared"}
-        Loss of one target.
+    loss : nn.Module
+        Takes the output of the network, standardised targets and their weights.
 
     center, scale : float
         Location and spread of the training targets.
@@ -124,11 +124,10 @@ class LocationCriterion(nn.Module):
         self.scale = scale
 
     def forward(self, output, target):
-        """Average the loss of a batch over the targets that count."""
+        """Standardise the targets of a batch, and compute its loss."""
         y, *weight = target
         standard = ((y - self.center) / self.scale).to(output.location.dtype)
-        loss = regression_map(output.location, standard, self.loss)
-        return weighted_mean(loss, *weight)
+        return self.loss(output, standard, *weight)
 
 
 def level_heads(n_features, levels, positions, detach_coarse):

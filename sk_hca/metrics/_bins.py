@@ -20,6 +20,8 @@ from sk_hca.binning import assign
 _WIDTH_TOLERANCE = 1e-9
 _N_LAST_PLACES = 4
 _MAX_BINS = 1_000_000
+# Where nobody says which: distinct targets up to this many, else so many intervals.
+_USUAL_BINS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,32 @@ def make_bins(y, bins="unique", *, bin_width=None):
     if bins is None or np.ndim(bins) != 1:
         raise ValueError(_expected(bins))
     return TargetBins(edges=_checked_edges(bins))
+
+
+def usual_bins(y, bins=None, *, bin_width=None):
+    """Say which bins are meant where a user did not.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Targets.
+
+    bins : "unique", int, array-like of shape (n_bins + 1,) or None
+        What the user said; None stands for distinct targets where there are at most
+        100, else for 100 intervals.
+
+    bin_width : float, optional
+        Width of the intervals, in place of `bins`.
+
+    Returns
+    -------
+    bins : "unique", int or array-like of shape (n_bins + 1,)
+        For :func:`make_bins`.
+    """
+    if bins is not None:
+        return bins
+    few_values = bin_width is not None or np.unique(y).size <= _USUAL_BINS
+    return "unique" if few_values else _USUAL_BINS
 
 
 def bin_means(values, weight, codes):

@@ -141,20 +141,77 @@ def sera(
     4.0
     """
     y_true, y_pred, weight = check_samples(y_true, y_pred, sample_weight)
-    if y_train is not None and relevance is not None:
-        raise ValueError("sera takes either y_train or relevance; got both.")
+    if y_train is None and relevance is None:
+        y_train = (y_true, weight)
+    relevance = make_relevance(relevance, y_train, whisker=whisker)
+    phi = evaluate_relevance(relevance, y_true)
+    return float((weight * phi * (y_pred - y_true) ** 2).sum())
+
+
+def make_relevance(relevance=None, y_train=None, *, whisker=1.5):
+    """Make the relevance function that a user asked for.
+
+    Parameters
+    ----------
+    relevance : callable or array-like of shape (n_points, 2), optional
+        Function from targets to relevances in [0, 1], or control points of one.
+
+    y_train : array-like of shape (n_train,), or a tuple of two arrays, optional
+        Training targets to fit the relevance on, in place of `relevance`.
+
+    whisker : float, default=1.5
+        Longest whisker, in interquartile ranges, when the relevance is fitted.
+
+    Returns
+    -------
+    relevance : callable
+
+    Examples
+    --------
+    >>> make_relevance([[2.0, 0.0], [8.0, 1.0]]).points
+    array([[2., 0.],
+           [8., 1.]])
+    """
+    if (relevance is None) == (y_train is None):
+        raise ValueError(
+            "Relevance is fitted on y_train or given as relevance; got "
+            f"{'neither' if relevance is None else 'both'}. Fit it on training targets "
+            "only: scores that each fit their own are not comparable."
+        )
     if relevance is None:
-        y_train = (y_true, weight) if y_train is None else y_train
-        relevance = relevance_function(y_train, whisker=whisker)
-    elif not callable(relevance):
-        relevance = relevance_function(points=relevance)
-    phi = np.asarray(relevance(y_true), dtype=np.float64)
-    if phi.shape != y_true.shape or not ((phi >= 0) & (phi <= 1)).all():
+        return relevance_function(y_train, whisker=whisker)
+    return relevance if callable(relevance) else relevance_function(points=relevance)
+
+
+def evaluate_relevance(relevance, y):
+    """Give the relevance of each target, checked to lie in [0, 1].
+
+    Parameters
+    ----------
+    relevance : callable
+        Function from targets to relevances, such as a :class:`Relevance`.
+
+    y : ndarray of shape (n,)
+        Targets.
+
+    Returns
+    -------
+    phi : ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> relevance = make_relevance([[2.0, 0.0], [8.0, 1.0]])
+    >>> evaluate_relevance(relevance, np.array([0.0, 5.0, 9.0]))
+    array([0. , 0.5, 1. ])
+    """
+    phi = np.asarray(relevance(y), dtype=np.float64)
+    if phi.shape != y.shape or not ((phi >= 0) & (phi <= 1)).all():
         raise ValueError(
             "relevance must give one number in [0, 1] for each target; got shape "
             f"{phi.shape} with entries from {phi.min():.3g} to {phi.max():.3g}."
         )
-    return float((weight * phi * (y_pred - y_true) ** 2).sum())
+    return phi
 
 
 def _box_plot_points(values, counts, whisker):

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_hca.base import check_targets
-from sk_hca.metrics._bins import TargetBins, distinct_counts, is_real, make_bins
+from sk_hca.base import align, check_targets
+from sk_hca.metrics._bins import (
+    TargetBins,
+    distinct_counts,
+    is_real,
+    make_bins,
+    usual_bins,
+)
 from sk_hca.metrics._errors import MEASURES, check_samples
 
 SHOTS = ("all", "many", "medium", "few")
@@ -103,10 +109,11 @@ def shot_groups(y_train, bins="unique", *, bin_width=None, many=100, few=20):
         Training targets; or their distinct values and how often each occurs, such as
         the ``target_counts_`` of a fitted estimator.
 
-    bins : "unique", int or array-like of shape (n_bins + 1,), default="unique"
+    bins : "unique", int, array-like of shape (n_bins + 1,) or None, default="unique"
         Each distinct training target, so many intervals of equal width over the range
         of the training targets, or the edges of intervals.  Intervals are closed on
-        the right; the outer ones reach to infinity.
+        the right; the outer ones reach to infinity.  None means distinct targets where
+        there are at most 100, else 100 intervals.
 
     bin_width : float, optional
         Width of the intervals, with borders at its multiples; in place of `bins`.
@@ -139,6 +146,7 @@ def shot_groups(y_train, bins="unique", *, bin_width=None, many=100, few=20):
             f"got many={many!r} and few={few!r}."
         )
     values, value_counts = distinct_counts(y_train)
+    bins = usual_bins(values, bins, bin_width=bin_width)
     target_bins = make_bins(values, bins, bin_width=bin_width)
     index = target_bins.find(values)
     counts = np.zeros(target_bins.n_bins, dtype=value_counts.dtype)
@@ -194,18 +202,7 @@ class ShotReport:
             yield [row, *errors, f"{cells['n_samples']:,}", f"{cells['n_bins']:,}"]
 
     def __str__(self):
-        table = list(self._texts())
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        return "\n".join(
-            "  ".join(
-                [row[0].ljust(widths[0])]
-                + [
-                    cell.rjust(width)
-                    for cell, width in zip(row[1:], widths[1:], strict=True)
-                ]
-            )
-            for row in table
-        )
+        return align(list(self._texts()))
 
     __repr__ = __str__
 

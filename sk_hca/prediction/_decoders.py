@@ -5,8 +5,11 @@ classes that they belong to, and gives targets of shape (N, *S) in the unit of t
 Log-probabilities are logits too.  It serves every level.
 """
 
+from numbers import Real
+
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
 
 from sk_hca.base import resolve
 
@@ -122,10 +125,76 @@ def decode_quantile(logits, edges, values, level=0.5):
     return quantile_of_weights(logits.softmax(dim=1), edges, values, level)
 
 
+def decode_quantiles(logits, edges, values, levels):
+    """Answer with several quantiles, each as :func:`decode_quantile` reads it.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (N, C, *S)
+        Logits, or log-probabilities.
+
+    edges : Tensor of shape (C + 1,)
+        Borders of the classes.
+
+    values : Tensor of shape (C,)
+        Value of each class.
+
+    levels : sequence of float
+        Which quantiles, between 0 and 1.
+
+    Returns
+    -------
+    y : Tensor of shape (N, n_levels, *S)
+
+    Examples
+    --------
+    >>> import torch
+    >>> p = torch.tensor([[0.25, 0.75, 0.0]])
+    >>> edges = torch.tensor([0.0, 1.0, 3.0, 9.0])
+    >>> values = torch.tensor([0.5, 2.0, 4.0])
+    >>> decode_quantiles(p.log(), edges, values, [0.25, 0.5])
+    tensor([[1.0000, 1.6667]])
+    """
+    cumulative = _running_total(logits.softmax(dim=1))
+    answers = [_invert(cumulative, edges, values, level) for level in levels]
+    return torch.stack(answers, dim=1)
+
+
+def interval_levels(coverage):
+    """Return which two quantiles bound the central interval of a coverage.
+
+    Parameters
+    ----------
+    coverage : float
+        Probability inside, between 0 and 1.
+
+    Returns
+    -------
+    levels : list of float
+
+    Examples
+    --------
+    >>> interval_levels(0.5)
+    [0.25, 0.75]
+    """
+    if not 0 < coverage < 1:
+        raise ValueError(f"coverage must lie between 0 and 1; got {coverage!r}.")
+    return [(1 - coverage) / 2, (1 + coverage) / 2]
+
+
 def quantile_of_weights(weights, edges, values, level=0.5):
     """Read a quantile off weights, which need not sum to 1."""
+    return _invert(_running_total(weights), edges, values, level)
+
+
+def _running_total(weights):
+    """Add weights up along the classes, in single precision at least."""
     dtype = torch.promote_types(weights.dtype, torch.float32)
-    cumulative = weights.to(dtype).cumsum(dim=1)
+    return weights.to(dtype).cumsum(dim=1)
+
+
+def _invert(cumulative, edges, values, level):
+    """Find where the running total of the weights reaches a share of all."""
     target = level * cumulative[:, -1:]
     last = len(values) - 1
     # Counted in floats, in place: several times faster than in booleans.
@@ -133,11 +202,12 @@ def quantile_of_weights(weights, edges, values, level=0.5):
     index = index.long().clamp_max(last)
     upto = cumulative.gather(1, index)
     before = torch.where(index > 0, cumulative.gather(1, (index - 1).clamp_min(0)), 0.0)
-    share = (
-        (target - before) / (upto - before).clamp_min(torch.finfo(dtype).tiny)
-    ).clamp(0, 1)
+    tiny = torch.finfo(cumulative.dtype).tiny
+    share = ((target - before) / (upto - before).clamp_min(tiny)).clamp(0, 1)
     index, share = index.squeeze(1), 2 * share.squeeze(1).to(values.dtype)
-    lower, value, upper = edges[index], values[index], edges[index + 1]
+    value = values[index]
+    # The outermost classes reach to infinity, and so may their values.
+    lower, upper = edges[index].minimum(value), edges[index + 1].maximum(value)
     return torch.where(
         share < 1, torch.lerp(lower, value, share), torch.lerp(value, upper, share - 1)
     )
@@ -173,6 +243,29 @@ class MeanDecoder(BaseDecoder):
     def from_weights(self, weights, classes):
         """Decode a batch of weights."""
         return mean_of_weights(weights, classes.values)
+
+
+class QuantileDecoder(BaseDecoder):
+    """A quantile of the distribution, interpolated; best for the pinball loss.
+
+    Parameters
+    ----------
+    level : float, default=0.5
+        Which quantile, between 0 and 1.
+    """
+
+    _parameter_constraints: dict = {"level": [Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, level=0.5):
+        self.level = level
+
+    def __call__(self, logits, classes):
+        """Decode a batch."""
+        return decode_quantile(logits, classes.edges, classes.values, self.level)
+
+    def from_weights(self, weights, classes):
+        """Decode a batch of weights."""
+        return quantile_of_weights(weights, classes.edges, classes.values, self.level)
 
 
 class MedianDecoder(BaseDecoder):

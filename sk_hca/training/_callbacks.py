@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import OneCycleLR
 class FiniteLoss(Callback):
     """Stop when the loss is no longer finite, and go back to the last good weights.
 
-    A copy of the weights is kept, in memory, after every epoch that ended well.
+    A copy of the weights is kept, in memory, after every epoch that ended well; what
+    the criterion learns is among them.
 
     Raises
     ------
@@ -25,9 +26,7 @@ class FiniteLoss(Callback):
         """Keep the weights of an earlier training, if there was one."""
         self.good_epoch_ = len(net.history)
         trained = self.good_epoch_ > 0
-        self.good_weights_ = (
-            copy.deepcopy(net.module_.state_dict()) if trained else None
-        )
+        self.good_weights_ = copy.deepcopy(weights_of(net)) if trained else None
 
     def on_batch_end(self, net, training=False, loss=None, **kwargs):
         """Look at the loss of the batch."""
@@ -36,10 +35,8 @@ class FiniteLoss(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         """Keep the weights if all of them are finite."""
-        weights = net.module_.state_dict()
-        if not all(
-            torch.isfinite(w).all() for w in weights.values() if w.is_floating_point()
-        ):
+        weights = weights_of(net)
+        if not all(is_finite(part) for part in weights):
             self._go_back(net)
         self.good_weights_ = copy.deepcopy(weights)
         self.good_epoch_ = len(net.history)
@@ -56,7 +53,8 @@ class FiniteLoss(Callback):
                 f"The loss became NaN or infinite in epoch {epoch}, the first of this "
                 f"training, so there are no good weights to keep. {advice}"
             )
-        net.module_.load_state_dict(self.good_weights_)
+        for part, weights in zip(parts_of(net), self.good_weights_, strict=True):
+            part.load_state_dict(weights)
         net.optimizer_.state.clear()  # Its averages may have seen the NaN.
         warnings.warn(
             f"The loss became NaN or infinite in epoch {epoch}: training stopped, and "
@@ -65,6 +63,25 @@ class FiniteLoss(Callback):
             stacklevel=2,
         )
         raise KeyboardInterrupt  # skorch's way to end a training
+
+
+def parts_of(net):
+    """Return what a net trains."""
+    return net.module_, net.criterion_
+
+
+def weights_of(net):
+    """Return the weights of all that a net trains."""
+    return [part.state_dict() for part in parts_of(net)]
+
+
+def is_finite(weights):
+    """Tell whether no weight is NaN or infinite."""
+    return all(
+        torch.isfinite(weight).all()
+        for weight in weights.values()
+        if weight.is_floating_point()
+    )
 
 
 class OneCycle(LRScheduler):

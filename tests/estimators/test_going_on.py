@@ -28,7 +28,7 @@ def make_table(n=60, seed=0):
 def make_model(kind=HCARegressor, **params):
     """A small estimator that goes on when it is fitted again."""
     defaults = {
-        "backbone": MLPBackbone((16, 8)),
+        "backbone": MLPBackbone((16, 8), n_frequencies=0),
         "max_epochs": 3,
         "batch_size": 16,
         "lr": 0.01,
@@ -193,7 +193,12 @@ def test_network_of_another_design_cannot_go_on(kind, change, message, method):
 
 @pytest.mark.parametrize(
     "backbone",
-    [nn.Linear(3, 4), MLPBackbone((4,)), "mlp", lambda: nn.Linear(3, 4)],
+    [
+        nn.Linear(3, 4),
+        MLPBackbone((4,), n_frequencies=0),
+        "mlp",
+        lambda: nn.Linear(3, 4),
+    ],
     ids=["module", "recipe", "alias", "factory"],
 )
 @pytest.mark.parametrize("binner", [[0.0, 1.0, 2.0, 9.0], "quantile"], ids=str)

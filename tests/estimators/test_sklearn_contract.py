@@ -6,7 +6,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.adjustment import ADJUSTMENTS
-from sk_hca.losses import REGRESSION_LOSSES
+from sk_hca.losses import LOSSES
 from sk_hca.prediction import DECODERS
 
 # On the CPU, where a small table is trained in float64: the checks compare predictions
@@ -37,7 +37,7 @@ def configurations():
         HCARegressor(**PAPER, **SHORT),
         HCARegressor(warm_start=True, **SHORT),
         DirectRegressor(warm_start=True, **SHORT),
-        *(DirectRegressor(loss=loss, **SHORT) for loss in REGRESSION_LOSSES),
+        *(DirectRegressor(loss=loss, **SHORT) for loss in LOSSES),
         HCARegressor(penalty="ranksim", smoother="fds", **SHORT),
         DirectRegressor(penalty="ranksim", smoother="fds", **SHORT),
         HCARegressor(weighting="lds", **SHORT),

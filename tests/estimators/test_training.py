@@ -32,7 +32,11 @@ def make_noise(n=N_SAMPLES):
 
 def make_model(kind=HCARegressor, **params):
     """A small estimator that trains for a moment."""
-    defaults = {"backbone": MLPBackbone((16, 8)), "max_epochs": 3, "batch_size": 10}
+    defaults = {
+        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "max_epochs": 3,
+        "batch_size": 10,
+    }
     return kind(**(defaults | {"random_state": 0} | params))
 
 
@@ -159,7 +163,7 @@ def test_early_stopping_ends_on_noise_with_the_best_weights(kind):
         validation_fraction=0.25,
         patience=3,
         max_epochs=60,
-        lr=0.03,
+        lr=0.05,
         callbacks=[watcher],
     ).fit(X, y)
     losses = model.history_[:, "valid_loss"]

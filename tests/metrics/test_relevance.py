@@ -102,7 +102,7 @@ def test_relevance_is_refused_with_a_reason():
     for points in ([[1, 0], [1, 1]], [[0, 0], [1, 2]], [[0, np.nan]]):
         with pytest.raises(ValueError, match="strictly increasing targets"):
             sera(y, y, relevance=points)
-    with pytest.raises(ValueError, match="either y_train or relevance; got both"):
+    with pytest.raises(ValueError, match="y_train or given as relevance; got both"):
         sera(y, y, y_train=y, relevance=np.ones_like)
     with pytest.raises(ValueError, match="either y_train or points"):
         relevance_function()

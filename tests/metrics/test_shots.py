@@ -258,6 +258,15 @@ def test_groups_are_refused_with_a_reason(y_train, options, message):
         shot_groups(y_train, **options)
 
 
+def test_groups_choose_their_bins_when_none_are_given():
+    few_values, many_values = np.arange(100.0), np.arange(101.0)
+    np.testing.assert_array_equal(shot_groups(few_values, None).values, few_values)
+    edges = shot_groups(many_values, None).edges
+    np.testing.assert_allclose(edges, np.linspace(0.0, 100.0, 101))
+    groups = shot_groups(many_values, None, bin_width=50.0)
+    np.testing.assert_allclose(groups.edges, [-50.0, 0.0, 50.0, 100.0])
+
+
 def test_profile_holds_the_error_of_every_bin():
     y_true, y_pred, y_train = data()
     profile = error_profile(y_true, y_pred, y_train)

@@ -1,0 +1,252 @@
+"""Correct a distribution over classes for another prior than that of training.
+
+A classifier learns that common targets are common.  Bayes' rule takes that back, as far
+as a user wants, without retraining: probabilities times (wanted prior / prior of
+training) to a power.
+"""
+
+from numbers import Real
+
+import numpy as np
+import torch
+from scipy.ndimage import convolve1d
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sk_hca.adjustment._adjustments import BaseAdjustment
+from sk_hca.base import resolve, smoothing_window
+from sk_hca.binning import assign
+
+
+def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0):
+    r"""Return how much rarer than wanted every class was in training, in logs.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (C,)
+        Training samples (or their weights) in each class.
+
+    widths : ndarray of shape (C,)
+        Width of each class, in the unit of the data.
+
+    wanted : ndarray of shape (C,), optional
+        Wanted prior of each class, up to a factor; by default its width: every range of
+        the target is then equally common.
+
+    size : int, default=5
+        Classes under the window that smooths the prior of training.
+
+    sigma : float, default=2.0
+        Width of that window, in classes.
+
+    Returns
+    -------
+    log_ratio : ndarray of shape (C,)
+        With mean 0.
+
+    Notes
+    -----
+    The prior of training is the density of its samples, smoothed over neighbouring
+    classes as in label distribution smoothing (Yang et al., ICML 2021).  A class whose
+    smoothed density is 0 takes the smallest that is not, and a class that is not wanted
+    at all gets minus infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_prior_ratio(np.array([90, 10]), np.array([1.0, 1.0]), size=1).round(3)
+    array([-1.099,  1.099])
+    """
+    window = smoothing_window("gaussian", size, sigma, normalize="sum")
+    density = convolve1d(counts / widths, window, mode="reflect")
+    density = np.maximum(density, density[density > 0].min())
+    wanted = widths if wanted is None else wanted
+    with np.errstate(divide="ignore"):
+        log_ratio = np.log(wanted) - np.log(density * widths)
+    return log_ratio - log_ratio[np.isfinite(log_ratio)].mean()
+
+
+class PriorCorrection(BaseEstimator):
+    """Answer as if another distribution of targets had been learned from.
+
+    Parameters
+    ----------
+    strength : float, default=1.0
+        0 is as trained; 1 is as if the wanted prior had been that of training; between
+        them, and beyond, the ratio of both is raised to this power.
+
+    prior : array-like of shape (C_H,), optional
+        Wanted prior of every finest class, up to a factor.  By default every range of
+        the target is equally common.
+
+    targets : array-like of shape (n_targets,), optional
+        A sample of targets with the wanted prior, in place of `prior`.
+
+    Examples
+    --------
+    >>> from sk_hca import HCARegressor
+    >>> from sk_hca.datasets import make_imbalanced_table
+    >>> X_train, X_test, y_train, y_test = make_imbalanced_table(random_state=0)
+    >>> model = HCARegressor(max_epochs=5, random_state=0).fit(X_train, y_train)
+    >>> as_trained = model.predict(X_test)
+    >>> balanced = model.set_params(balance=PriorCorrection(0.5)).predict(X_test)
+    >>> shifted = model.set_params(balance=PriorCorrection(targets=y_test))
+    >>> shifted.predict(X_test).shape == y_test.shape
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "strength": [Interval(Real, 0, None, closed="left")],
+        "prior": ["array-like", None],
+        "targets": ["array-like", None],
+    }
+
+    def __init__(self, strength=1.0, *, prior=None, targets=None):
+        self.strength = strength
+        self.prior = prior
+        self.targets = targets
+
+    def log_ratio(self, classes):
+        """Return the logarithm of the factor of every class of one level.
+
+        Parameters
+        ----------
+        classes : LevelClasses
+            Classes of any level.
+
+        Returns
+        -------
+        log_ratio : Tensor of shape (C_h,)
+        """
+        edges = classes.edges.cpu().numpy()
+        wanted = self._wanted(classes, edges)
+        log_ratio = log_prior_ratio(
+            classes.counts.cpu().numpy(), np.diff(edges), wanted
+        )
+        return self.strength * torch.as_tensor(log_ratio).to(classes.counts)
+
+    def _wanted(self, classes, edges):
+        """Return the wanted prior of the classes of a level, or None for the widths."""
+        n_finest = len(classes.parent)
+        if self.prior is None and self.targets is None:
+            return None
+        if self.prior is not None:
+            wanted = np.asarray(self.prior, dtype=np.float64)
+            if (
+                wanted.shape != (n_finest,)
+                or not (wanted >= 0).all()
+                or not wanted.any()
+            ):
+                raise ValueError(
+                    f"prior must hold one number per finest class, {n_finest}, none "
+                    f"negative and not all 0; got shape {wanted.shape}."
+                )
+            return np.bincount(classes.parent.cpu().numpy(), wanted)
+        targets = np.asarray(self.targets, dtype=np.float64)
+        if targets.ndim != 1 or not targets.size or not np.isfinite(targets).all():
+            raise ValueError(
+                "targets must be a sample of finite targets of shape (n_targets,); got "
+                f"shape {targets.shape}."
+            )
+        counts = np.bincount(assign(targets, edges), minlength=len(edges) - 1)
+        window = smoothing_window("gaussian", 5, 2.0, normalize="sum")
+        return convolve1d(counts / np.diff(edges), window, mode="reflect") * np.diff(
+            edges
+        )
+
+
+class AutoBalance(BaseEstimator):
+    """Choose the strength of the correction on the validation part of the data.
+
+    Parameters
+    ----------
+    objective : {"mae", "bmae"} or float, default=0.5
+        What the chosen strength makes smallest: the absolute error over samples, over
+        classes, or a weighted sum of both, each relative to its value as trained; a
+        number is the weight of ``"bmae"``.
+
+    strengths : array-like of float, default=None
+        Which strengths to try; by default 0, 0.1, ... 1.
+    """
+
+    _parameter_constraints: dict = {
+        "objective": [StrOptions({"mae", "bmae"}), Interval(Real, 0, 1, closed="both")],
+        "strengths": ["array-like", None],
+    }
+
+    def __init__(self, objective=0.5, *, strengths=None):
+        self.objective = objective
+        self.strengths = strengths
+
+
+class CorrectedAdjustment(BaseAdjustment):
+    """A mode whose distributions are corrected for another prior.
+
+    Parameters
+    ----------
+    mode : BaseAdjustment
+        How the levels become one distribution.
+
+    correction : PriorCorrection
+        Wanted prior and strength.
+
+    levels : list of LevelClasses
+        Classes of every level, coarse to fine.
+    """
+
+    def __init__(self, mode, correction, levels):
+        self.mode = mode
+        self.log_ratios = {level: correction.log_ratio(level) for level in levels}
+
+    def scores(self, output, levels):
+        """Correct the distribution over the finest classes."""
+        return self.corrected_logits(self.mode.scores(output, levels), levels[-1])
+
+    def decode(self, output, levels, decoder):
+        """Decode what the mode decodes, corrected."""
+        return self.mode.decode(output, levels, _CorrectedDecoder(decoder, self))
+
+    def corrected_logits(self, logits, classes):
+        """Add the logarithms of the factors."""
+        return logits + _along_axis_one(self.log_ratios[classes], logits)
+
+    def corrected_weights(self, weights, classes):
+        """Multiply by the factors."""
+        return weights * _along_axis_one(self.log_ratios[classes].exp(), weights)
+
+
+class _CorrectedDecoder:
+    """Decode distributions after their correction."""
+
+    def __init__(self, decoder, correction):
+        self.decoder = decoder
+        self.correction = correction
+
+    def __call__(self, logits, classes):
+        logits = self.correction.corrected_logits(logits, classes)
+        return self.decoder(logits, classes)
+
+    def from_weights(self, weights, classes):
+        weights = self.correction.corrected_weights(weights, classes)
+        return self.decoder.from_weights(weights, classes)
+
+
+def _along_axis_one(values, like):
+    return values.to(like.dtype).view(1, -1, *(1,) * (like.ndim - 2))
+
+
+BALANCES = {"auto": AutoBalance}
+
+
+def make_balance(balance):
+    """Return the recipe of a correction, given as a number, an alias or an object."""
+    if isinstance(balance, Real) and not isinstance(balance, bool):
+        balance = PriorCorrection(float(balance))
+    elif balance != "auto" and not isinstance(balance, (PriorCorrection, AutoBalance)):
+        raise ValueError(
+            "balance must be a number from 0 (as trained) to 1 (as if every range of "
+            "the target were equally common), 'auto', a PriorCorrection or an "
+            f"AutoBalance; got {balance!r}."
+        )
+    kind = AutoBalance if isinstance(balance, AutoBalance) else PriorCorrection
+    return resolve("balance", balance, BALANCES, kind)

@@ -1,0 +1,82 @@
+"""How far a fitted model favours rare ranges, chosen on its validation data."""
+
+import numpy as np
+import torch
+from sklearn.metrics import mean_absolute_error
+
+from sk_hca.adjustment import (
+    AutoBalance,
+    CorrectedAdjustment,
+    PriorCorrection,
+    make_balance,
+)
+from sk_hca.metrics import balanced_mean_absolute_error
+from sk_hca.prediction import make_decoder
+
+STRENGTHS = np.linspace(0, 1, 11)
+
+
+def check_balance(estimator):
+    """Refuse a balance that cannot be chosen, before anything is trained."""
+    is_auto = isinstance(make_balance(estimator.balance), AutoBalance)
+    if is_auto and estimator.validation_fraction is None:
+        raise ValueError(
+            f"balance={estimator.balance!r} is chosen on validation data, but none is "
+            "set aside: set validation_fraction, for example to 0.2, or balance to a "
+            "number."
+        )
+
+
+def choose_balance(estimator, valid):
+    """Return the strength of the correction that a recipe asks for.
+
+    Parameters
+    ----------
+    estimator : HCARegressor
+        Fitted; its `balance` is an AutoBalance, or the alias of one.
+
+    valid : TargetDataset
+        Data that the network was not trained on.
+
+    Returns
+    -------
+    strength : float
+    """
+    recipe = make_balance(estimator.balance)
+    strengths = STRENGTHS if recipe.strengths is None else recipe.strengths
+    decoder = make_decoder(estimator.decoder)
+
+    def corrected(mode, levels):
+        return [
+            CorrectedAdjustment(mode, PriorCorrection(strength), levels)
+            for strength in strengths
+        ]
+
+    def every_strength(modes, output, levels):
+        answers = [mode.decode(output, levels, decoder) for mode in modes]
+        return torch.stack(answers, dim=1)
+
+    answers = estimator._read_levels(valid, every_strength, corrected)
+    errors = errors_by_strength(estimator, valid, answers)
+    return float(strengths[objective_values(recipe.objective, *errors).argmin()])
+
+
+def errors_by_strength(estimator, valid, answers):
+    """Return the MAE, and the MAE balanced over classes, of every column of answers."""
+    y, weight = valid.targets()
+    known = np.ones(y.shape, bool) if weight is None else weight > 0
+    given = {"sample_weight": None if weight is None else weight[known]}
+    columns = [answer[known] for answer in np.moveaxis(answers, 1, 0)]
+    edges = estimator.hierarchy_.edges_
+    plain = [mean_absolute_error(y[known], answer, **given) for answer in columns]
+    balanced = [
+        balanced_mean_absolute_error(y[known], answer, bins=edges, **given)
+        for answer in columns
+    ]
+    return np.array(plain), np.array(balanced)
+
+
+def objective_values(objective, plain, balanced):
+    """Weigh both errors, each relative to its value at the first strength."""
+    share = {"mae": 0.0, "bmae": 1.0}.get(objective, objective)
+    return (1 - share) * plain / plain[0] + share * balanced / balanced[0]

@@ -1,0 +1,69 @@
+"""Densities of the training targets: weights are repetitions, no target is too odd."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sk_hca.losses._densities import histogram, mixture
+
+
+@pytest.mark.parametrize(("density", "n"), [(mixture, 8), (histogram, 100)])
+def test_weight_counts_as_repetitions_to_the_last_bit(density, n):
+    rng = np.random.default_rng(0)
+    y, times = rng.integers(0, 9, size=40) / 7, rng.integers(1, 4, size=40)
+    repeated = density(np.repeat(y, times)[::-1], None, n)
+    weighted = density(y, times.astype(float), n)
+    tolerance = 0 if density is mixture else 1e-15
+    for part, other in zip(repeated, weighted, strict=True):
+        np.testing.assert_allclose(part, other, rtol=tolerance, atol=0)
+
+
+def test_mixture_finds_the_modes():
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.normal(0, 1, 3000), rng.normal(20, 2, 1000)])
+    means, spreads, shares = mixture(y, None, 2)
+    order = means.argsort()
+    np.testing.assert_allclose(means[order], [0, 20], atol=0.3)
+    np.testing.assert_allclose(spreads[order], [1, 2], atol=0.2)
+    np.testing.assert_allclose(shares[order], [0.75, 0.25], atol=0.02)
+
+
+def test_mixture_follows_the_unit_of_the_targets():
+    y = np.random.default_rng(0).gamma(2.0, size=200)
+    means, spreads, shares = mixture(y, None, 4)
+    scaled = mixture(8 * y, None, 4)
+    np.testing.assert_allclose(scaled[0], 8 * means)
+    np.testing.assert_allclose(scaled[1], 8 * spreads)
+    np.testing.assert_allclose(scaled[2], shares)
+
+
+@settings(max_examples=40)
+@given(
+    values=st.lists(
+        st.floats(-1e300, 1e300, allow_subnormal=False), min_size=1, max_size=6
+    ),
+    n=st.integers(1, 30),
+)
+def test_any_targets_have_a_finite_mixture(values, n):
+    y = np.resize(np.array(values), n)
+    means, spreads, shares = mixture(y, None, 8)
+    assert len(means) <= len(np.unique(y))
+    for part in (means, spreads, shares):
+        assert np.isfinite(part).all()
+    assert (shares > 0).all()
+    assert shares.sum() == pytest.approx(1.0)
+
+
+def test_equal_targets_are_one_component():
+    means, spreads, shares = mixture(np.full(9, 3.0), None, 8)
+    assert means == pytest.approx(3.0)
+    assert spreads == pytest.approx(0.0, abs=0.01)
+    assert shares == 1.0
+
+
+def test_histogram_leaves_empty_bins_out():
+    means, spreads, shares = histogram(np.array([0.0, 0.1, 9.0, 10.0]), None, 10)
+    np.testing.assert_allclose(means, [0.05, 9.0, 10.0])
+    np.testing.assert_allclose(shares, [0.5, 0.25, 0.25])
+    assert not spreads.any()
