@@ -73,8 +73,12 @@ def skorch_ratios(X, y, limit):
 
 
 def search_ratio(X, y, epochs, limit):
-    """Compare a search over modes and decoders, with a memory, with a fit per fold."""
-    grid = {"mode": list(MODES), "decoder": ["argmax", "mean", "median"]}
+    """Compare a search over what needs no training, with a memory, with fits alone."""
+    grid = {
+        "mode": list(MODES),
+        "decoder": ["argmax", "mean", "median"],
+        "balance": [0.0, 0.25, 0.5],
+    }
 
     def search():
         with tempfile.TemporaryDirectory() as folder:
@@ -86,7 +90,7 @@ def search_ratio(X, y, epochs, limit):
             is_train = torch.arange(len(X)).numpy() % 3 != fold
             make_model(epochs).fit(X[is_train], y[is_train])
 
-    name = "search of 6 modes x 3 decoders, 3 folds / 3 fits"
+    name = "search of 6 modes x 3 decoders x 3 balances / 3 fits"
     return Ratio(name, search, plain, limit)
 
 
