@@ -27,6 +27,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import train_test_split
 
 from sk_hca import DirectRegressor, HCARegressor
+from sk_hca.binning import LinearBinner
 from sk_hca.evaluation import compare
 from sk_hca.losses import LOSSES
 from sk_hca.targets import lds_weights
@@ -53,7 +54,7 @@ MODES = {
 PAPER = {
     "anchor": None,
     "labels": "one_hot",
-    "binner": "linear",
+    "binner": LinearBinner(100),
     "decoder": "argmax",
 }
 PAPER_MODES = {

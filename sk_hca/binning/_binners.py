@@ -120,7 +120,7 @@ class LinearBinner(_NumberBinner):
 
     Parameters
     ----------
-    n_bins : int, default=100
+    n_bins : int, default=40
         Number of classes.
 
     empty : {"midpoint", "merge"}, default="midpoint"
@@ -134,6 +134,10 @@ class LinearBinner(_NumberBinner):
     >>> LinearBinner(n_bins=4, empty="merge").fit([0.0, 0.5, 1.0, 4.0]).edges_
     array([0., 2., 4.])
     """
+
+    def __init__(self, n_bins=40, *, empty="midpoint"):
+        self.n_bins = n_bins
+        self.empty = empty
 
     def make_edges(self, values, counts):
         """Divide the range by the number of classes."""

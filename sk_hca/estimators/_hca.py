@@ -48,7 +48,7 @@ class HCARegressor(StudentTrainer):
         ``"range"``, ``"marginal"``, or an object.  All but ``"distill"`` are
         learning-free: ``set_params(mode="mul").predict(X)`` answers at once.
 
-    binner : str, BaseBinner or array of edges, default="uniform_error"
+    binner : str, BaseBinner or array of edges, default="linear"
         How the target line is cut: ``"linear"``, ``"log"``, ``"quantile"``,
         ``"uniform_error"``, an object, or the edges themselves.
 
@@ -99,7 +99,7 @@ class HCARegressor(StudentTrainer):
     lr : float, default=3e-3
         Peak learning rate; it rises and falls once over the training.
 
-    max_epochs : int, default=100
+    max_epochs : int, default=200
         Passes over the training data.
 
     batch_size : int, default=256
@@ -230,7 +230,7 @@ class HCARegressor(StudentTrainer):
         backbone="mlp",
         *,
         mode="marginal",
-        binner="uniform_error",
+        binner="linear",
         merging="equal_number",
         n_levels="auto",
         labels="histogram_gaussian",
@@ -243,7 +243,7 @@ class HCARegressor(StudentTrainer):
         smoother=None,
         optimizer="adamw",
         lr=3e-3,
-        max_epochs=100,
+        max_epochs=200,
         batch_size=256,
         validation_fraction=None,
         patience=10,

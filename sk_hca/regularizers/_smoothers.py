@@ -49,7 +49,7 @@ class FDS(BaseSmoother):
     ----------
     binner : str, BaseBinner, array of edges or None, default=None
         How the target line is cut into bins, as for an estimator.  None takes the
-        finest classes of the estimator, and 100 bins of equal width where it has none.
+        finest classes of the estimator, and 40 bins of equal width where it has none.
 
     kernel : {"gaussian", "triang", "laplace"}, default="gaussian"
         Window along the bins.
