@@ -51,8 +51,10 @@ class MLPBackbone(BaseBackbone):
     hidden : sequence of int, default=(256, 128)
         Width of every hidden layer; the last one is the number of features.
 
-    dropout : float, default=0.1
-        Share of units silenced after every layer while training.
+    dropout : float, default=0.0
+        Share of units silenced after every layer while training.  Which ones depends on
+        how many samples a batch has: a weight of 2 is then no longer quite the same as
+        the sample twice.
 
     n_frequencies : int or "auto", default="auto"
         Waves that every column is turned into before the first layer, by a
@@ -66,7 +68,7 @@ class MLPBackbone(BaseBackbone):
 
     Examples
     --------
-    >>> MLPBackbone(hidden=(32, 16), dropout=0, n_frequencies=0).build((8,))
+    >>> MLPBackbone(hidden=(32, 16), n_frequencies=0).build((8,))
     Sequential(
       (0): Flatten(start_dim=1, end_dim=-1)
       (1): Linear(in_features=8, out_features=32, bias=True)
@@ -92,7 +94,7 @@ class MLPBackbone(BaseBackbone):
         self,
         hidden=(256, 128),
         *,
-        dropout=0.1,
+        dropout=0.0,
         n_frequencies="auto",
         frequency_scale=0.1,
     ):

@@ -86,7 +86,7 @@ warm_start, random_state, verbose
         smoother=None,
         optimizer="adamw",
         lr=3e-3,
-        max_epochs=200,
+        max_epochs=100,
         batch_size=256,
         validation_fraction=None,
         patience=10,

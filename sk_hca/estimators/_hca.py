@@ -99,7 +99,7 @@ class HCARegressor(StudentTrainer):
     lr : float, default=3e-3
         Peak learning rate; it rises and falls once over the training.
 
-    max_epochs : int, default=200
+    max_epochs : int, default=100
         Passes over the training data.
 
     batch_size : int, default=256
@@ -243,7 +243,7 @@ class HCARegressor(StudentTrainer):
         smoother=None,
         optimizer="adamw",
         lr=3e-3,
-        max_epochs=200,
+        max_epochs=100,
         batch_size=256,
         validation_fraction=None,
         patience=10,

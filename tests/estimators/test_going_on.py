@@ -28,7 +28,7 @@ def make_table(n=60, seed=0):
 def make_model(kind=HCARegressor, **params):
     """A small estimator that goes on when it is fitted again."""
     defaults = {
-        "backbone": MLPBackbone((16, 8), dropout=0, n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_frequencies=0),
         "max_epochs": 3,
         "batch_size": 16,
         "lr": 0.01,
@@ -195,7 +195,7 @@ def test_network_of_another_design_cannot_go_on(kind, change, message, method):
     "backbone",
     [
         nn.Linear(3, 4),
-        MLPBackbone((4,), dropout=0, n_frequencies=0),
+        MLPBackbone((4,), n_frequencies=0),
         "mlp",
         lambda: nn.Linear(3, 4),
     ],
@@ -238,7 +238,7 @@ def test_warm_fit_that_diverges_keeps_the_earlier_weights(kind):
     X, y = make_table()
     model = make_model(kind).fit(X, y)
     expected = model.predict(X)
-    model.set_params(lr=1e30, optimizer="sgd")
+    model.set_params(lr=1e300, optimizer="sgd")
     with pytest.raises(FloatingPointError, match="the first of this training"):
         model.fit(X, y)
     np.testing.assert_array_equal(model.predict(X), expected)
@@ -335,7 +335,7 @@ def test_student_of_a_stream_remembers_earlier_parts():
         for name, m in (("on", model), ("anew", anew))
     }
     assert gap["on"] < gap["anew"]
-    assert model.score(X_test, y_test) > 0.5
+    assert model.score(X_test, y_test) > 0.4
 
 
 @BOTH
