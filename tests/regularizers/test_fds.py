@@ -416,7 +416,7 @@ def test_single_samples_stay():
 
 def test_recipe_takes_the_classes_of_the_estimator_or_its_own():
     y = np.linspace(0, 10, 50)
-    assert len(FDS().build(3, y).mean) == 100
+    assert len(FDS().build(3, y).mean) == 40
     assert len(FDS().build(3, y, edges=[0, 1, 2]).mean) == 2
     assert len(FDS("quantile").build(3, y, edges=[0, 1, 2]).mean) == 50
     assert len(FDS([0, 5, 10, 20]).build(3, y, edges=[0, 1, 2]).mean) == 3
