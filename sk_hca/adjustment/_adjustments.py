@@ -213,7 +213,7 @@ class AverageAdjustment(BaseAdjustment):
             parent = classes.parent
             within = counts / lift(pool_sum(counts, parent, logits.shape[1]), parent)
             spread.append(
-                lift(logits.softmax(dim=1), parent) * _along_classes(within, logits)
+                lift(logits.softmax(dim=1), parent) * along_classes(within, logits)
             )
         mixture = sum(spread)
         return mixture.log()
@@ -308,6 +308,6 @@ def level_maps(levels):
     return [classes.parent for classes in levels[:-1]], steps if known else None
 
 
-def _along_classes(vector, like):
+def along_classes(vector, like):
     """Lay a vector over classes along axis 1 of a batch of logits."""
     return vector.to(like.dtype).view(1, -1, *(1,) * (like.ndim - 2))

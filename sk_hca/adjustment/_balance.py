@@ -13,7 +13,7 @@ from scipy.ndimage import convolve1d
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sk_hca.adjustment._adjustments import BaseAdjustment
+from sk_hca.adjustment._adjustments import along_classes
 from sk_hca.base import resolve, smoothing_window
 from sk_hca.binning import assign
 
@@ -57,13 +57,19 @@ def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0):
     >>> log_prior_ratio(np.array([90, 10]), np.array([1.0, 1.0]), size=1).round(3)
     array([-1.099,  1.099])
     """
-    window = smoothing_window("gaussian", size, sigma, normalize="sum")
-    density = convolve1d(counts / widths, window, mode="reflect")
+    seen = smoothed_masses(counts, widths, size, sigma)
+    density = seen / widths
     density = np.maximum(density, density[density > 0].min())
     wanted = widths if wanted is None else wanted
     with np.errstate(divide="ignore"):
         log_ratio = np.log(wanted) - np.log(density * widths)
     return log_ratio - log_ratio[np.isfinite(log_ratio)].mean()
+
+
+def smoothed_masses(counts, widths, size=5, sigma=2.0):
+    """Smooth the density of classes over their neighbours, and return their masses."""
+    window = smoothing_window("gaussian", size, sigma, normalize="sum")
+    return convolve1d(counts / widths, window, mode="reflect") * widths
 
 
 class PriorCorrection(BaseEstimator):
@@ -118,6 +124,8 @@ class PriorCorrection(BaseEstimator):
         -------
         log_ratio : Tensor of shape (C_h,)
         """
+        if self.strength == 0:
+            return torch.zeros_like(classes.counts)
         edges = classes.edges.cpu().numpy()
         wanted = self._wanted(classes, edges)
         log_ratio = log_prior_ratio(
@@ -127,21 +135,23 @@ class PriorCorrection(BaseEstimator):
 
     def _wanted(self, classes, edges):
         """Return the wanted prior of the classes of a level, or None for the widths."""
-        n_finest = len(classes.parent)
-        if self.prior is None and self.targets is None:
-            return None
+        if self.prior is not None and self.targets is not None:
+            raise ValueError("PriorCorrection takes either prior or targets; got both.")
         if self.prior is not None:
-            wanted = np.asarray(self.prior, dtype=np.float64)
-            if (
-                wanted.shape != (n_finest,)
-                or not (wanted >= 0).all()
-                or not wanted.any()
-            ):
-                raise ValueError(
-                    f"prior must hold one number per finest class, {n_finest}, none "
-                    f"negative and not all 0; got shape {wanted.shape}."
-                )
-            return np.bincount(classes.parent.cpu().numpy(), wanted)
+            return self._wanted_by_prior(classes.parent.cpu().numpy())
+        return None if self.targets is None else self._wanted_by_targets(edges)
+
+    def _wanted_by_prior(self, parent):
+        prior = np.asarray(self.prior, dtype=np.float64)
+        is_prior = np.isfinite(prior).all() and (prior >= 0).all() and prior.any()
+        if prior.shape != parent.shape or not is_prior:
+            raise ValueError(
+                f"prior must hold one finite number per finest class, {len(parent)}, "
+                f"none negative and not all 0; got shape {prior.shape}."
+            )
+        return np.bincount(parent, prior)
+
+    def _wanted_by_targets(self, edges):
         targets = np.asarray(self.targets, dtype=np.float64)
         if targets.ndim != 1 or not targets.size or not np.isfinite(targets).all():
             raise ValueError(
@@ -149,10 +159,7 @@ class PriorCorrection(BaseEstimator):
                 f"shape {targets.shape}."
             )
         counts = np.bincount(assign(targets, edges), minlength=len(edges) - 1)
-        window = smoothing_window("gaussian", 5, 2.0, normalize="sum")
-        return convolve1d(counts / np.diff(edges), window, mode="reflect") * np.diff(
-            edges
-        )
+        return smoothed_masses(counts, np.diff(edges))
 
 
 class AutoBalance(BaseEstimator):
@@ -166,7 +173,7 @@ class AutoBalance(BaseEstimator):
         number is the weight of ``"bmae"``.
 
     strengths : array-like of float, default=None
-        Which strengths to try; by default 0, 0.1, ... 1.
+        Which strengths to try beside 0, none negative; by default 0.1, 0.2, ... 1.
     """
 
     _parameter_constraints: dict = {
@@ -179,8 +186,8 @@ class AutoBalance(BaseEstimator):
         self.strengths = strengths
 
 
-class CorrectedAdjustment(BaseAdjustment):
-    """A mode whose distributions are corrected for another prior.
+class CorrectedAdjustment:
+    """A mode at work, whose distributions are corrected for another prior.
 
     Parameters
     ----------
@@ -208,11 +215,11 @@ class CorrectedAdjustment(BaseAdjustment):
 
     def corrected_logits(self, logits, classes):
         """Add the logarithms of the factors."""
-        return logits + _along_axis_one(self.log_ratios[classes], logits)
+        return logits + along_classes(self.log_ratios[classes], logits)
 
     def corrected_weights(self, weights, classes):
         """Multiply by the factors."""
-        return weights * _along_axis_one(self.log_ratios[classes].exp(), weights)
+        return weights * along_classes(self.log_ratios[classes].exp(), weights)
 
 
 class _CorrectedDecoder:
@@ -229,10 +236,6 @@ class _CorrectedDecoder:
     def from_weights(self, weights, classes):
         weights = self.correction.corrected_weights(weights, classes)
         return self.decoder.from_weights(weights, classes)
-
-
-def _along_axis_one(values, like):
-    return values.to(like.dtype).view(1, -1, *(1,) * (like.ndim - 2))
 
 
 BALANCES = {"auto": AutoBalance}

@@ -17,7 +17,7 @@ class Extractor(nn.Sequential):
     Parameters
     ----------
     inputs : Inputs
-        Casts and standardises what the user keeps.
+        Casts and scales what the user keeps.
 
     backbone : nn.Module
         Takes what `inputs` gives, gives features of shape (N, d, *S).  Images run

@@ -21,11 +21,11 @@ class BaseBackbone(BaseEstimator):
 
     Attributes
     ----------
-    standardizes : bool
-        Whether the inputs are standardised before they reach the network.
+    scales_inputs : bool
+        Whether the inputs are scaled by quartiles before they reach the network.
     """
 
-    standardizes = False
+    scales_inputs = False
 
     def build(self, shape):
         """Make the network.
@@ -88,7 +88,7 @@ class MLPBackbone(BaseBackbone):
         "frequency_scale": [Interval(Real, 0, None, closed="neither")],
     }
 
-    standardizes = True
+    scales_inputs = True
 
     def __init__(
         self,

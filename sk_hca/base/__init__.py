@@ -2,12 +2,13 @@
 
 from sk_hca.base._contracts import ClassTable, LevelClasses, NetworkOutput
 from sk_hca.base._resolve import check_alias, resolve
-from sk_hca.base._tables import align
+from sk_hca.base._tables import CellTable, align
 from sk_hca.base._validation import check_targets, check_weights
 from sk_hca.base._versions import show_versions
 from sk_hca.base._windows import smoothing_window
 
 __all__ = [
+    "CellTable",
     "ClassTable",
     "LevelClasses",
     "NetworkOutput",

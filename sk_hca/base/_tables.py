@@ -1,4 +1,39 @@
-"""Tables as text, for whatever is printed."""
+"""Tables of numbers by name: to index, as a data frame, as text."""
+
+
+class CellTable:
+    """Numbers in named rows and columns.
+
+    Attributes
+    ----------
+    rows, columns : tuple of str
+        Names, which a subclass gives.
+
+    cells : dict of str to dict
+        Numbers by row, then by column.
+    """
+
+    rows: tuple = ()
+    columns: tuple = ()
+    cells: dict
+
+    def __getitem__(self, key):
+        """Give one entry, ``report["few", "n_bins"]``, or a row, ``report["few"]``."""
+        row, column = key if isinstance(key, tuple) else (key, None)
+        if row not in self.rows or column not in (None, *self.columns):
+            raise KeyError(
+                f"A report is asked for a row of {self.rows} and a column of "
+                f"{self.columns}; got {key!r}."
+            )
+        return dict(self.cells[row]) if column is None else self.cells[row][column]
+
+    def to_frame(self):
+        """Give the table as a pandas DataFrame, one row for each of its rows."""
+        import pandas as pd
+
+        return pd.DataFrame.from_dict(
+            self.cells, orient="index", columns=list(self.columns)
+        )
 
 
 def align(table):

@@ -13,18 +13,34 @@ from sk_hca.adjustment import (
 from sk_hca.metrics import balanced_mean_absolute_error
 from sk_hca.prediction import make_decoder
 
-STRENGTHS = np.linspace(0, 1, 11)
+STRENGTHS = np.linspace(0.1, 1, 10)
 
 
 def check_balance(estimator):
-    """Refuse a balance that cannot be chosen, before anything is trained."""
-    is_auto = isinstance(make_balance(estimator.balance), AutoBalance)
-    if is_auto and estimator.validation_fraction is None:
+    """Tell whether a balance is to be chosen; refuse one that cannot be."""
+    recipe = make_balance(estimator.balance)
+    if not isinstance(recipe, AutoBalance):
+        return False
+    candidate_strengths(recipe)
+    if estimator.validation_fraction is None:
         raise ValueError(
             f"balance={estimator.balance!r} is chosen on validation data, but none is "
             "set aside: set validation_fraction, for example to 0.2, or balance to a "
             "number."
         )
+    return True
+
+
+def candidate_strengths(recipe):
+    """Return the strengths that an AutoBalance tries, 0 first."""
+    given = STRENGTHS if recipe.strengths is None else recipe.strengths
+    strengths = np.asarray(given, dtype=np.float64)
+    if strengths.ndim != 1 or not (np.isfinite(strengths) & (strengths >= 0)).all():
+        raise ValueError(
+            "strengths must be a list of finite numbers, none negative; got "
+            f"{recipe.strengths!r}."
+        )
+    return np.union1d([0.0], strengths)
 
 
 def choose_balance(estimator, valid):
@@ -43,7 +59,7 @@ def choose_balance(estimator, valid):
     strength : float
     """
     recipe = make_balance(estimator.balance)
-    strengths = STRENGTHS if recipe.strengths is None else recipe.strengths
+    strengths = candidate_strengths(recipe)
     decoder = make_decoder(estimator.decoder)
 
     def corrected(mode, levels):
@@ -77,6 +93,8 @@ def errors_by_strength(estimator, valid, answers):
 
 
 def objective_values(objective, plain, balanced):
-    """Weigh both errors, each relative to its value at the first strength."""
+    """Weigh both errors, each relative to its value at the first strength, 0."""
     share = {"mae": 0.0, "bmae": 1.0}.get(objective, objective)
-    return (1 - share) * plain / plain[0] + share * balanced / balanced[0]
+    # An error of 0 cannot be lowered, and is its own unit.
+    units = [errors[0] or 1.0 for errors in (plain, balanced)]
+    return (1 - share) * plain / units[0] + share * balanced / units[1]

@@ -16,13 +16,21 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sk_hca.backbones import Extractor, Inputs, Network, feature_shape, make_backbone
+from sk_hca.backbones import (
+    Extractor,
+    Inputs,
+    Network,
+    SmoothedNetwork,
+    feature_shape,
+    make_backbone,
+)
 from sk_hca.binning import distinct_targets
 from sk_hca.estimators._design import check_design, design_of
 from sk_hca.estimators._door import DataDoor
 from sk_hca.estimators._execution import PRECISIONS, resolve_device, resolve_precision
-from sk_hca.estimators._regularized import with_penalty, with_smoother
+from sk_hca.estimators._stages import PenalizedCriterion
 from sk_hca.estimators._weighing import weighed
+from sk_hca.regularizers import make_penalty, make_smoother
 from sk_hca.training import (
     StageSettings,
     batches,
@@ -98,7 +106,8 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         extractor, n_features = self._build_extractor(data, device)
         heads, criterion = self._build_heads(n_features, data, device)
         dtype = extractor[0].dtype
-        return Network(extractor, heads.to(dtype)), criterion.to(dtype)
+        network = Network(extractor, heads.to(dtype))
+        return self._regularize(network, criterion.to(dtype), n_features, data, device)
 
     def _adopt(self, other):
         """Share what another estimator has learned."""
@@ -109,14 +118,17 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
     def _finest_edges(self):
         """Return the borders of the finest classes, where there are any."""
 
-    def _regularize(self, network, criterion, data, device):
+    def _regularize(self, network, criterion, n_features, data, device):
         """Add penalty and smoother, where there are any."""
-        criterion = with_penalty(criterion, self.penalty)
+        if self.penalty is not None:
+            criterion = PenalizedCriterion(criterion, make_penalty(self.penalty))
         if self.smoother is not None:
-            n_features = count_features(network.extractor, data, "cpu")
-            network = with_smoother(
-                network, self.smoother, n_features, data, self._finest_edges(), device
+            smoother = make_smoother(self.smoother).build(
+                n_features, *known_targets(data), self._finest_edges()
             )
+            if torch.device(device).type == "mps":
+                smoother = smoother.float()  # It has no double precision.
+            network = SmoothedNetwork(network.extractor, network.heads, smoother)
         return network, criterion
 
     def _earlier_net(self, goes_on):
@@ -133,8 +145,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         """Make the network and what it minimises, or take those of an earlier net."""
         if earlier is None:
             self._design = design_of(self, self._free_parameters)
-            network, criterion = self._stage_one(data, device)
-            return self._regularize(network, criterion, data, device)
+            return self._stage_one(data, device)
         count_features(earlier.module_.extractor, data, device)
         return earlier.module_, earlier.criterion_
 
@@ -179,7 +190,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         inputs = Inputs(dtype)
         backbone = recipe.build(self._input_shape).to(dtype)
         extractor = Extractor(inputs, backbone, autocast)
-        if recipe.standardizes:
+        if recipe.scales_inputs:
             # A part of large data has the same scale.
             few = data.subset(spread_out(len(data), self._input_shape))
             inputs.measure(

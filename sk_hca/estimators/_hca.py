@@ -9,7 +9,6 @@ from sk_hca.adjustment import (
     AutoBalance,
     PriorCorrection,
     make_adjustment,
-    make_balance,
 )
 from sk_hca.estimators._balance import check_balance, choose_balance
 from sk_hca.estimators._base import (
@@ -119,7 +118,7 @@ class HCARegressor(StudentTrainer):
         Where to train; "auto" takes a CUDA device if there is one, else the CPU.
 
     precision : {"auto", "fp32", "fp64", "bf16", "fp16"}, default="auto"
-        Type of the network; "auto" takes float64 for float64 tables of up to 10,000
+        Type of the network; "auto" takes float64 for float64 tables of up to 1,000
         rows on the CPU, and float32 otherwise.  "bf16" and "fp16" run the backbone in a
         short type (autocast); weights, heads, losses and answers are float32.
 
@@ -317,7 +316,7 @@ class HCARegressor(StudentTrainer):
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
             make_decoder(self.decoder)
-            check_balance(self)
+            chooses_balance = check_balance(self)
             earlier = self._earlier_net(self.warm_start)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             seed = draw_seed(self.random_state)
@@ -326,7 +325,9 @@ class HCARegressor(StudentTrainer):
             else:
                 self._train(data, seed, earlier)
             self._renew_student(data, adjustment, seed, goes_on=earlier is not None)
-            if isinstance(make_balance(self.balance), AutoBalance):
+            # One that was chosen for an earlier training says nothing of this one.
+            self.__dict__.pop("balance_", None)
+            if chooses_balance:
                 self.balance_ = choose_balance(self, self._split(data, seed)[1])
         return self
 

@@ -95,7 +95,9 @@ class HeadTrainer(BaseDeepRegressor):
             trained = train_stage(heads, criterion, train, settings, valid, history)
             # What a network needs to be read, and to go on as a whole.
             network = Network(extractor, heads)
-            network, criterion = self._regularize(network, criterion, data, device)
+            network, criterion = self._regularize(
+                network, criterion, features.X.shape[1], data, device
+            )
             settings = self._settings(device)
             self.net_ = start_stage(network, criterion, data, settings)
             self.net_.history = trained.history

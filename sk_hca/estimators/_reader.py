@@ -231,8 +231,8 @@ class LevelReader(BaseDeepRegressor):
         if isinstance(correction, AutoBalance):
             if not hasattr(self, "balance_"):
                 raise ValueError(
-                    f"balance={self.balance!r} is chosen while fitting, but this model "
-                    "was fitted with another one. Fit again, or set a number."
+                    f"balance={self.balance!r} is chosen by fit on validation data, "
+                    "which this model has not done. Fit again, or set a number."
                 )
             correction = PriorCorrection(self.balance_)
         if correction.strength == 0:

@@ -130,6 +130,32 @@ class StandardCriterion(nn.Module):
         return self.loss(output, standard, *weight)
 
 
+class PenalizedCriterion(nn.Module):
+    """A loss with a penalty on the features, which is added in training only.
+
+    Parameters
+    ----------
+    criterion : nn.Module
+        The loss: takes the output of the network and ``(y, weight)`` or ``(y,)``.
+
+    penalty : BasePenalty
+        Takes features, then targets and weights.
+    """
+
+    def __init__(self, criterion, penalty):
+        super().__init__()
+        self.criterion = criterion
+        self.penalty = penalty
+
+    def forward(self, output, target):
+        """Average the loss of a batch; add the penalty while training."""
+        loss = self.criterion(output, target)
+        if not self.training:
+            return loss
+        penalty = self.penalty(output.features, *target)
+        return loss + penalty.to(loss.dtype)
+
+
 def level_heads(n_features, levels, positions, detach_coarse):
     """Make the classifiers of all levels, anchored where positions are given.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_hca.base import align, check_targets
+from sk_hca.base import CellTable, align, check_targets
 from sk_hca.metrics import shot_groups
 
 # Table 5 of the paper: error by samples of a common : of a rare age.
@@ -42,7 +42,7 @@ _IMBALANCED_RATIO = 19**0.5
 
 
 @dataclass(frozen=True, eq=False)
-class ImbalanceReport:
+class ImbalanceReport(CellTable):
     """How targets spread over their range: to print, index or tabulate.
 
     Made by :func:`imbalance_report`.  One entry is ``report["few", "n_bins"]``.
@@ -90,24 +90,6 @@ class ImbalanceReport:
 
     rows = ("empty", "few", "medium", "many")
     columns = ("n_bins", "range_share", "n_samples", "sample_share")
-
-    def __getitem__(self, key):
-        """Give one entry, ``report["few", "n_bins"]``, or a row, ``report["few"]``."""
-        row, column = key if isinstance(key, tuple) else (key, None)
-        if row not in self.rows or column not in (None, *self.columns):
-            raise KeyError(
-                f"A report is asked for a row of {self.rows} and a column of "
-                f"{self.columns}; got {key!r}."
-            )
-        return dict(self.cells[row]) if column is None else self.cells[row][column]
-
-    def to_frame(self):
-        """Give the table as a pandas DataFrame, one row for each kind of bin."""
-        import pandas as pd
-
-        return pd.DataFrame.from_dict(
-            self.cells, orient="index", columns=list(self.columns)
-        )
 
     def __str__(self):
         n_samples = sum(cells["n_samples"] for cells in self.cells.values())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_hca.base import align, check_targets
+from sk_hca.base import CellTable, align, check_targets
 from sk_hca.metrics._bins import (
     TargetBins,
     distinct_counts,
@@ -154,7 +154,7 @@ def shot_groups(y_train, bins="unique", *, bin_width=None, many=100, few=20):
     return ShotGroups(bins=target_bins, counts=counts, many=many, few=few)
 
 
-class ShotReport:
+class ShotReport(CellTable):
     """Errors by shot: a table to print, index or turn into a data frame.
 
     Made by :func:`shot_report`.
@@ -173,31 +173,13 @@ class ShotReport:
     columns = (*MEASURES, "n_samples", "n_bins")
 
     def __init__(self, cells):
-        self._cells = cells
-
-    def __getitem__(self, key):
-        """Give one entry, ``report["few", "mae"]``, or a row, ``report["few"]``."""
-        row, column = key if isinstance(key, tuple) else (key, None)
-        if row not in self.rows or column not in (None, *self.columns):
-            raise KeyError(
-                f"A report is asked for a row of {self.rows} and a column of "
-                f"{self.columns}; got {key!r}."
-            )
-        return dict(self._cells[row]) if column is None else self._cells[row][column]
-
-    def to_frame(self):
-        """Give the report as a pandas DataFrame, one row for each shot."""
-        import pandas as pd
-
-        return pd.DataFrame.from_dict(
-            self._cells, orient="index", columns=list(self.columns)
-        )
+        self.cells = cells
 
     def _texts(self):
         """Every row as strings, below the names of the columns."""
         yield ["", *self.columns]
         for row in self.rows:
-            cells = self._cells[row]
+            cells = self.cells[row]
             errors = [f"{cells[column]:.4g}" for column in MEASURES]
             yield [row, *errors, f"{cells['n_samples']:,}", f"{cells['n_bins']:,}"]
 

@@ -251,11 +251,13 @@ class BinnedDistribution:
         -------
         variance : ndarray of shape (n, *S)
         """
-        values = _along_classes(self.values, self.probabilities)
-        between = (values - self.mean()[:, np.newaxis]) ** 2
         sides = np.diff(self._knots()) ** 2
-        within = _along_classes((sides[::2] + sides[1::2]) / 6, self.probabilities)
-        return (self.probabilities * (between + within)).sum(axis=1)
+        within = np.tensordot(
+            self.probabilities, (sides[::2] + sides[1::2]) / 6, ([1], [0])
+        )
+        values = self.values.reshape(-1, *(1,) * (self.probabilities.ndim - 2))
+        between = (values - self.mean()[:, np.newaxis]) ** 2
+        return within + (self.probabilities * between).sum(axis=1)
 
     def std(self):
         """Return the standard deviation.
@@ -388,11 +390,6 @@ class BinnedDistribution:
         if np.isnan(y).any():
             raise ValueError("y must not contain NaN. Leave missing targets out.")
         return spread if is_grid else spread[:, np.newaxis], is_grid
-
-
-def _along_classes(vector, like):
-    """Lay a vector along axis 1."""
-    return vector.reshape(1, -1, *(1,) * (like.ndim - 2))
 
 
 def _drop_axis(answers, is_grid):

@@ -141,6 +141,11 @@ def test_targets_like_those_of_training_change_nothing():
     np.testing.assert_allclose(ratio, 0.0, atol=1e-12)
 
 
+def test_strength_of_zero_corrects_nothing_whatever_is_wanted():
+    ratio = PriorCorrection(0.0, prior=[1, 1, 1, 0]).log_ratio(make_level())
+    assert (ratio == 0).all()
+
+
 def test_class_that_is_not_wanted_is_never_answered():
     levels, output = make_levels(), make_output(n=50)
     correction = PriorCorrection(prior=[1, 1, 1, 0])
@@ -153,7 +158,9 @@ def test_class_that_is_not_wanted_is_never_answered():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"prior": [1, 2]}, "one number per finest class, 4"),
+        ({"prior": [1, 2]}, "one finite number per finest class, 4"),
+        ({"prior": [1, 2, 3, np.inf]}, "one finite number"),
+        ({"prior": [1, 2, 3, 4], "targets": [1.0]}, "either prior or targets"),
         ({"prior": [1, 2, 3, -1]}, "none negative"),
         ({"prior": [0, 0, 0, 0]}, "not all 0"),
         ({"targets": []}, "sample of finite targets"),

@@ -177,9 +177,9 @@ def test_factory_of_something_else_is_refused():
         make_backbone(lambda: {}).build((3,))
 
 
-def test_only_perceptron_standardizes_inputs():
-    assert MLPBackbone.standardizes
-    assert not ModuleBackbone.standardizes
+def test_only_perceptron_scales_inputs():
+    assert MLPBackbone.scales_inputs
+    assert not ModuleBackbone.scales_inputs
 
 
 @pytest.mark.parametrize("tail", [(), (3, 2)], ids=["table", "map"])

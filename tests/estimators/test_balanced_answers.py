@@ -117,6 +117,22 @@ def test_auto_needs_validation_data():
         make_model(balance="auto").fit(*make_table())
 
 
+@pytest.mark.parametrize("strengths", [[-0.1], [np.nan], [[0.5]]], ids=str)
+def test_strengths_out_of_range_are_refused_before_training(strengths):
+    balance = AutoBalance(strengths=strengths)
+    with pytest.raises(ValueError, match="strengths must be a list of finite numbers"):
+        make_model(balance=balance, validation_fraction=0.25).fit(*make_table())
+
+
+def test_choice_of_an_earlier_training_is_forgotten():
+    X, y = make_table(60)
+    model = make_model(balance="auto", validation_fraction=0.25, max_epochs=2)
+    assert hasattr(model.fit(X, y), "balance_")
+    model.set_params(balance=0.5).fit(X, y)
+    with pytest.raises(ValueError, match="which this model has not done"):
+        model.set_params(balance="auto").predict(X)
+
+
 def test_auto_after_a_fit_without_it_is_refused(fitted):
     X, _ = make_table(5)
     fitted.set_params(balance="auto")
