@@ -30,12 +30,15 @@ class Inputs(nn.Module):
         and cannot overflow the network.
     """
 
+    one: torch.Tensor
+
     def __init__(self, dtype, limit=3.0):
         super().__init__()
         self.dtype = dtype
         self.limit = limit
         self.register_buffer("center", None)
         self.register_buffer("scale", None)
+        self.register_buffer("one", torch.ones((), dtype=dtype), persistent=False)
 
     def measure(self, batches):
         """Take median and interquartile range of every feature (or channel).
@@ -76,7 +79,10 @@ class Inputs(nn.Module):
             return X.to(self.dtype, copy=True)
         scaled = (X - self.center).div_(self.scale).clamp_(-FARTHEST, FARTHEST)
         scaled = scaled.to(self.dtype)
-        return scaled * (scaled / self.limit).square_().add_(1).rsqrt_()
+        # Divided by the root of 1 + (scaled / limit)^2, in few passes: a batch of a
+        # table is small, and every operation counts.
+        root = torch.addcmul(self.one, scaled, scaled, value=self.limit**-2).rsqrt_()
+        return scaled.mul_(root)
 
 
 def center_and_scale(rows, weight):
