@@ -41,7 +41,9 @@ CHOICES = {
     "labels='one_hot'": HCARegressor(labels="one_hot"),
     "LinearBinner(100)": HCARegressor(binner=LinearBinner(100)),
     "binner='uniform_error'": HCARegressor(binner="uniform_error"),
+    "n_pieces=0": HCARegressor(MLPBackbone(n_pieces=0, n_frequencies=8)),
     "n_frequencies=0": HCARegressor(MLPBackbone(n_frequencies=0)),
+    "weight_decay=0.01": HCARegressor(net_params={"optimizer__weight_decay": 0.01}),
     "lr=1e-3": HCARegressor(lr=1e-3),
     "max_epochs=200": HCARegressor(max_epochs=200),
     "max_epochs=200, dropout=0.1": HCARegressor(

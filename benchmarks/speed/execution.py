@@ -113,7 +113,7 @@ def make_networks():
     for name, backbone, X, repeats in (
         (
             "table",
-            MLPBackbone((128, 64), n_frequencies=0).build((20,)),
+            MLPBackbone((128, 64), n_pieces=0).build((20,)),
             torch.randn(256, 20),
             50,
         ),

@@ -40,7 +40,7 @@ def raw_forward(module, X):
 
 def prediction_ratios(X, y, hidden, limits):
     """Compare every mode with the raw pass of the same network."""
-    model = make_model(1, backbone=MLPBackbone(hidden, n_frequencies=0)).fit(X, y)
+    model = make_model(1, backbone=MLPBackbone(hidden, n_pieces=0)).fit(X, y)
     raw = raw_forward(model.net_.module_, X)
     widths = "-".join(map(str, hidden))
     for mode in (*MODES, "distill"):
@@ -57,7 +57,7 @@ def skorch_ratios(X, y, limit):
     """Compare with a net of skorch as it comes, on the same backbone."""
     net = make_skorch_net().initialize()
     direct = DirectRegressor(
-        MLPBackbone(HIDDEN, n_frequencies=0), max_epochs=1, random_state=0
+        MLPBackbone(HIDDEN, n_pieces=0), max_epochs=1, random_state=0
     )
     models = {
         "predict of DirectRegressor": direct.fit(X, y),

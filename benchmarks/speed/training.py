@@ -38,7 +38,7 @@ def make_data(n_samples, n_distinct=121):
 def make_model(epochs=EPOCHS, **params):
     """Make the recipe of the paper on a small network."""
     settings = {
-        "backbone": MLPBackbone(HIDDEN, n_frequencies=0),
+        "backbone": MLPBackbone(HIDDEN, n_pieces=0),
         "binner": LinearBinner(121),
         "labels": "one_hot",
         "anchor": None,
@@ -52,7 +52,7 @@ def make_model(epochs=EPOCHS, **params):
 
 def make_default(epochs=EPOCHS, **params):
     """Make the default recipe on the same network."""
-    backbone = MLPBackbone(HIDDEN, n_frequencies=0)
+    backbone = MLPBackbone(HIDDEN, n_pieces=0)
     return HCARegressor(backbone, max_epochs=epochs, random_state=0, **params)
 
 
@@ -111,7 +111,7 @@ def skorch_ratio(n_samples, limit):
     """Compare a plain regression with skorch as it comes."""
     X, y = make_data(n_samples)
     ours = DirectRegressor(
-        MLPBackbone(HIDDEN, n_frequencies=0), max_epochs=2, random_state=0
+        MLPBackbone(HIDDEN, n_pieces=0), max_epochs=2, random_state=0
     )
     theirs = make_skorch_net(
         max_epochs=2, batch_size=256, train_split=None, iterator_train__shuffle=True

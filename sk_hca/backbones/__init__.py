@@ -1,6 +1,10 @@
 """Networks: what turns inputs into features, and the heads on them."""
 
-from sk_hca.backbones._embeddings import PeriodicEmbedding
+from sk_hca.backbones._embeddings import (
+    ColumnViews,
+    PeriodicEmbedding,
+    PiecewiseEncoding,
+)
 from sk_hca.backbones._extractor import Extractor
 from sk_hca.backbones._heads import (
     AnchoredHeads,
@@ -25,6 +29,7 @@ __all__ = [
     "BACKBONES",
     "AnchoredHeads",
     "BaseBackbone",
+    "ColumnViews",
     "Extractor",
     "FusedHeads",
     "Inputs",
@@ -34,6 +39,7 @@ __all__ = [
     "ModuleBackbone",
     "Network",
     "PeriodicEmbedding",
+    "PiecewiseEncoding",
     "SmoothedNetwork",
     "Student",
     "feature_shape",

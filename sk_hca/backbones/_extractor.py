@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from sk_hca.backbones._embeddings import PiecewiseEncoding
+
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 
 
@@ -45,6 +47,27 @@ class Extractor(nn.Sequential):
             if not is_lazy(layer.weight):
                 layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.convolves = bool(layers)
+
+    def measure(self, batches):
+        """Take the scale of the inputs, and the pieces of columns behind it.
+
+        Parameters
+        ----------
+        batches : iterable of (X, weight)
+            A part of the training data, as :meth:`Inputs.measure` takes it.
+
+        Returns
+        -------
+        self : Extractor
+        """
+        inputs, backbone = self
+        batches = list(batches)
+        inputs.measure(batches)
+        scaled = [(inputs(X).flatten(1), weight) for X, weight in batches]
+        for layer in backbone.modules():
+            if isinstance(layer, PiecewiseEncoding):
+                layer.measure(scaled)
+        return self
 
     def forward(self, X):
         """Give the features, in the type of the network."""

@@ -25,14 +25,14 @@ class Inputs(nn.Module):
     dtype : torch.dtype
         Type of the network.
 
-    limit : float, default=3.0
+    limit : float, default=10.0
         Scaled inputs run smoothly into this limit, so that an outlier keeps its side
         and cannot overflow the network.
     """
 
     one: torch.Tensor
 
-    def __init__(self, dtype, limit=3.0):
+    def __init__(self, dtype, limit=10.0):
         super().__init__()
         self.dtype = dtype
         self.limit = limit
@@ -53,16 +53,9 @@ class Inputs(nn.Module):
         -------
         self : Inputs
         """
-        parts, weights = [], []
-        for X, weight in batches:
-            parts.append(X.movedim(1, -1).reshape(-1, X.shape[1]).numpy())
-            if weight is not None:
-                # One weight per sample, repeated for every place of it.
-                weight = weight.reshape(len(X), -1).mean(dim=1)
-                weight = weight.repeat_interleave(len(parts[-1]) // len(X)).numpy()
-                weights.append(weight)
-        rows = np.concatenate(parts).astype(np.float64)
-        center, scale = center_and_scale(rows, np.concatenate(weights or [[]]))
+        batches = list(batches)
+        X = batches[0][0]
+        center, scale = center_and_scale(*as_rows(batches))
         # What the type cannot hold becomes the nearest number that it can.
         dtype = torch.promote_types(X.dtype, self.dtype)
         limits, shape = torch.finfo(dtype), (1, -1, *(1,) * (X.ndim - 2))
@@ -83,6 +76,33 @@ class Inputs(nn.Module):
         # table is small, and every operation counts.
         root = torch.addcmul(self.one, scaled, scaled, value=self.limit**-2).rsqrt_()
         return scaled.mul_(root)
+
+
+def as_rows(batches):
+    """Return inputs as rows of numbers, and the weights of these.
+
+    Parameters
+    ----------
+    batches : iterable of (X, weight)
+        Tensors of shapes (N, d, *S) and (N, *S); None weighs all alike.
+
+    Returns
+    -------
+    rows : ndarray of shape (n, d), float64
+        A row for every place of every sample.
+
+    weight : ndarray of shape (n,) or (0,)
+        Weight of every row, that of its sample; empty where all weigh alike.
+    """
+    parts, weights = [], []
+    for X, weight in batches:
+        parts.append(X.movedim(1, -1).reshape(-1, X.shape[1]).numpy())
+        if weight is not None:
+            # One weight per sample, repeated for every place of it.
+            weight = weight.reshape(len(X), -1).mean(dim=1)
+            weight = weight.repeat_interleave(len(parts[-1]) // len(X)).numpy()
+            weights.append(weight)
+    return np.concatenate(parts).astype(np.float64), np.concatenate(weights or [[]])
 
 
 def center_and_scale(rows, weight):
@@ -123,6 +143,7 @@ def column_quantiles(rows, weight, levels):
     order = rows.argsort(axis=0)
     upto = weight[order].cumsum(axis=0)
     wanted = np.multiply.outer(levels, upto[-1])
-    index = np.stack([(upto < share).sum(axis=0) for share in wanted])
+    # Rows without weight come before the smallest share, whatever their value.
+    index = np.stack([((upto < w) | (upto == 0)).sum(axis=0) for w in wanted])
     index = order[index.clip(max=len(rows) - 1), np.arange(rows.shape[1])]
     return np.take_along_axis(rows, index, axis=0)

@@ -8,7 +8,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 
-from sk_hca.backbones._embeddings import PeriodicEmbedding
+from sk_hca.backbones._embeddings import (
+    ColumnViews,
+    PeriodicEmbedding,
+    PiecewiseEncoding,
+)
+
+COUNT = Interval(Integral, 0, None, closed="left")
 
 # Tables of more columns than this are not embedded column by column.
 MOST_EMBEDDED = 100
@@ -56,19 +62,19 @@ class MLPBackbone(BaseBackbone):
         how many samples a batch has: a weight of 2 is then no longer quite the same as
         the sample twice.
 
-    n_frequencies : int or "auto", default="auto"
-        Waves that every column is turned into before the first layer, by a
-        :class:`PeriodicEmbedding`; 0 for none.  "auto" takes 16 for tables of up to 100
+    n_pieces : int or "auto", default="auto"
+        Pieces that every column is cut into before the first layer, by a
+        :class:`PiecewiseEncoding`; 0 for none.  "auto" takes 16 for tables of up to 100
         columns and 0 otherwise: the columns of an embedding, or pixels, mean little
         one by one.
 
-    frequency_scale : float, default=0.1
-        Standard deviation of the frequencies at the start, in periods per interquartile
-        range of the column.
+    n_frequencies : int or "auto", default="auto"
+        Waves that every column is turned into, by a :class:`PeriodicEmbedding`; 0 for
+        none.  "auto" takes 8 where the columns are cut, and 0 otherwise.
 
     Examples
     --------
-    >>> MLPBackbone(hidden=(32, 16), n_frequencies=0).build((8,))
+    >>> MLPBackbone(hidden=(32, 16), n_pieces=0).build((8,))
     Sequential(
       (0): Flatten(start_dim=1, end_dim=-1)
       (1): Linear(in_features=8, out_features=32, bias=True)
@@ -81,11 +87,8 @@ class MLPBackbone(BaseBackbone):
     _parameter_constraints: dict = {
         "hidden": ["array-like"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_frequencies": [
-            Interval(Integral, 0, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "frequency_scale": [Interval(Real, 0, None, closed="neither")],
+        "n_pieces": [COUNT, StrOptions({"auto"})],
+        "n_frequencies": [COUNT, StrOptions({"auto"})],
     }
 
     scales_inputs = True
@@ -95,13 +98,13 @@ class MLPBackbone(BaseBackbone):
         hidden=(256, 128),
         *,
         dropout=0.0,
+        n_pieces="auto",
         n_frequencies="auto",
-        frequency_scale=0.1,
     ):
         self.hidden = hidden
         self.dropout = dropout
+        self.n_pieces = n_pieces
         self.n_frequencies = n_frequencies
-        self.frequency_scale = frequency_scale
 
     def build(self, shape):
         """Make the network; images are flattened."""
@@ -122,11 +125,18 @@ class MLPBackbone(BaseBackbone):
 
     def _first_layers(self, shape):
         """Return how many inputs the perceptron has, and what makes them."""
-        n_waves, n_columns = self.n_frequencies, prod(shape)
+        n_inputs = n_columns = prod(shape)
+        is_narrow = len(shape) == 1 and n_columns <= MOST_EMBEDDED
+        n_pieces, n_waves = self.n_pieces, self.n_frequencies
+        if n_pieces == "auto":
+            n_pieces = 16 if is_narrow else 0
         if n_waves == "auto":
-            is_narrow = len(shape) == 1 and n_columns <= MOST_EMBEDDED
-            n_waves = 16 if is_narrow else 0
-        if n_waves == 0:
-            return n_columns, [nn.Flatten()]
-        embedding = PeriodicEmbedding(n_columns, n_waves, scale=self.frequency_scale)
-        return n_columns * (1 + embedding.layer.out_features), [nn.Flatten(), embedding]
+            n_waves = 8 if n_pieces else 0
+        views = []
+        if n_waves:
+            views.append(PeriodicEmbedding(n_columns, n_waves))
+            n_inputs += n_columns * views[-1].layer.out_features
+        if n_pieces:
+            views.append(PiecewiseEncoding(n_columns, n_pieces))
+            n_inputs += n_columns * n_pieces
+        return n_inputs, [nn.Flatten(), *([ColumnViews(views)] if views else [])]

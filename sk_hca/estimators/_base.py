@@ -187,13 +187,12 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         """Make the backbone behind its inputs, and learn how many features it gives."""
         recipe = make_backbone(self.backbone)
         dtype, autocast = resolve_precision(self.precision, data, device)
-        inputs = Inputs(dtype)
         backbone = recipe.build(self._input_shape).to(dtype)
-        extractor = Extractor(inputs, backbone, autocast)
+        extractor = Extractor(Inputs(dtype), backbone, autocast)
         if recipe.scales_inputs:
             # A part of large data has the same scale.
             few = data.subset(spread_out(len(data), self._input_shape))
-            inputs.measure(
+            extractor.measure(
                 (X, weight[0] if weight else None)
                 for X, (_, *weight) in batches(few, self._reading_size())
             )

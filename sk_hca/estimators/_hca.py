@@ -93,7 +93,8 @@ class HCARegressor(StudentTrainer):
         What moves features before the heads learn from them: ``"fds"``, or an object.
 
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        Optimiser, or a class or factory that takes parameters and ``lr``.
+        Optimiser, or a class or factory that takes parameters and ``lr``.  "adamw"
+        decays matrices and kernels by `lr` (a decay of 1.0) a step, no biases.
 
     lr : float, default=3e-3
         Peak learning rate; it rises and falls once over the training.

@@ -11,8 +11,36 @@ from sk_hca.training._batches import batches
 from sk_hca.training._callbacks import FiniteLoss, OneCycle
 from sk_hca.training._feeding import feed, one_pass
 
+
+class MatrixDecay(torch.optim.AdamW):
+    """AdamW that decays matrices and kernels only: no bias, no scale, no noise.
+
+    Parameters
+    ----------
+    params : iterable of Tensor or dict
+        What to train, or groups of it.
+
+    **settings
+        Parameters of AdamW.
+    """
+
+    def __init__(self, params, **settings):
+        params = list(params)
+        groups = params if isinstance(params[0], dict) else [{"params": params}]
+        halves = [half for group in groups for half in split_group(group)]
+        super().__init__(halves, **settings)
+
+
+def split_group(group):
+    """Split a group of parameters into what decays and what does not."""
+    decaying = [p for p in group["params"] if p.ndim > 1]
+    lasting = [p for p in group["params"] if p.ndim <= 1]
+    halves = ({"params": decaying}, {"params": lasting, "weight_decay": 0.0})
+    return [group | half for half in halves if half["params"]]
+
+
 OPTIMIZERS = {
-    "adamw": partial(torch.optim.AdamW, fused=True),
+    "adamw": partial(MatrixDecay, fused=True, weight_decay=1.0),
     "adam": partial(torch.optim.Adam, fused=True),
     "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
 }

@@ -91,7 +91,7 @@ def test_backbone_without_build_is_refused():
 
 
 def test_perceptron_is_layers_of_given_width():
-    module = MLPBackbone(hidden=(5, 2), dropout=0.25, n_frequencies=0).build((3,))
+    module = MLPBackbone(hidden=(5, 2), dropout=0.25, n_pieces=0).build((3,))
     widths = [
         (layer.in_features, layer.out_features)
         for layer in module

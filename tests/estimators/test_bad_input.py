@@ -35,7 +35,7 @@ def make_table(n=40):
 def make_model(kind=HCARegressor, **params):
     """A small estimator that trains for a moment."""
     defaults = {
-        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_pieces=0),
         "max_epochs": 2,
         "batch_size": 10,
     }
@@ -498,7 +498,7 @@ def test_arrays_and_recipes_of_the_user_are_never_modified(kind):
     weight = np.linspace(0.0, 2.0, 40)
     given = copy.deepcopy((X, y, weight))
     params = {
-        "backbone": MLPBackbone((4,), n_frequencies=0),
+        "backbone": MLPBackbone((4,), n_pieces=0),
         "net_params": {"lr": 0.01},
     }
     if kind is HCARegressor:
@@ -799,7 +799,7 @@ def test_any_table_is_learned_or_refused_in_a_sentence(table, kind, **params):
         params.pop("loss")
     model = make_model(
         kind,
-        backbone=MLPBackbone((4,), n_frequencies=0),
+        backbone=MLPBackbone((4,), n_pieces=0),
         max_epochs=1,
         **params,
     )

@@ -20,7 +20,7 @@ def make_table(n=400, seed=0):
 
 def make_model(**params):
     defaults = {
-        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_pieces=0),
         "binner": LinearBinner(20),
         "max_epochs": 30,
         "lr": 0.01,

@@ -29,7 +29,7 @@ def make_table(n=60, seed=0):
 def make_model(loss, **params):
     """A small estimator."""
     defaults = {
-        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_pieces=0),
         "max_epochs": 3,
         "batch_size": 16,
         "lr": 0.01,

@@ -43,7 +43,7 @@ def convolutions():
 def make_model(kind=HCARegressor, **params):
     """A small estimator that trains for a moment."""
     defaults = {
-        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_pieces=0),
         "max_epochs": 3,
         "batch_size": 10,
     }
@@ -337,7 +337,7 @@ def test_short_types_are_compiled_too(precision, n_compiled):
 def test_network_compiled_by_torch_itself_answers_as_the_plain_one():
     X, y = make_table()
     params = {
-        "backbone": MLPBackbone((4,), n_frequencies=0),
+        "backbone": MLPBackbone((4,), n_pieces=0),
         "max_epochs": 1,
     }
     plain = make_model(DirectRegressor, **params).fit(X, y)

@@ -28,7 +28,7 @@ def make_table(n=60, seed=0):
 def make_model(kind=HCARegressor, **params):
     """A small estimator that goes on when it is fitted again."""
     defaults = {
-        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_pieces=0),
         "max_epochs": 3,
         "batch_size": 16,
         "lr": 0.01,
@@ -195,7 +195,7 @@ def test_network_of_another_design_cannot_go_on(kind, change, message, method):
     "backbone",
     [
         nn.Linear(3, 4),
-        MLPBackbone((4,), n_frequencies=0),
+        MLPBackbone((4,), n_pieces=0),
         "mlp",
         lambda: nn.Linear(3, 4),
     ],

@@ -38,7 +38,7 @@ from sk_hca.metrics import make_shot_scorer
 
 # On the CPU, so that results are those of float64 everywhere.
 TINY = {
-    "backbone": MLPBackbone((8,), n_frequencies=0),
+    "backbone": MLPBackbone((8,), n_pieces=0),
     "max_epochs": 3,
     "device": "cpu",
 }

@@ -23,7 +23,7 @@ N_SAMPLES = 60
 def make_model(kind=HCARegressor, **params):
     """A small estimator that trains for a moment."""
     defaults = {
-        "backbone": MLPBackbone((8,), n_frequencies=0),
+        "backbone": MLPBackbone((8,), n_pieces=0),
         "max_epochs": 2,
         "batch_size": 10,
         "precision": "fp64",

@@ -27,7 +27,7 @@ def make_table(n=N_SAMPLES, seed=0):
 def make_model(**params):
     """A small estimator with a handful of classes."""
     defaults = {
-        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_pieces=0),
         "binner": QuantileBinner(12),
         "max_epochs": 5,
         "lr": 0.02,

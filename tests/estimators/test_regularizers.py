@@ -32,7 +32,7 @@ def make_table(n=60):
 def make_model(kind=HCARegressor, **params):
     """A small estimator that trains for a moment."""
     defaults = {
-        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_pieces=0),
         "max_epochs": 3,
         "batch_size": 16,
         "lr": 0.01,
@@ -119,7 +119,7 @@ def test_ranking_is_learned(kind):
             return float(RankSim(1.0)(features, torch.tensor(y)))
 
     params = {
-        "backbone": MLPBackbone((32, 32), n_frequencies=0),
+        "backbone": MLPBackbone((32, 32), n_pieces=0),
         "max_epochs": 15,
         "batch_size": 50,
     }

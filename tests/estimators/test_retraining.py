@@ -28,7 +28,7 @@ def make_table(n=80, seed=0):
 def make_model(kind=HCARegressor, **params):
     """A small estimator, trained in float64."""
     defaults = {
-        "backbone": MLPBackbone((8,), n_frequencies=0),
+        "backbone": MLPBackbone((8,), n_pieces=0),
         "max_epochs": 3,
         "batch_size": 16,
         "lr": 0.01,

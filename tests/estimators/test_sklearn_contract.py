@@ -49,7 +49,7 @@ def configurations():
 @pytest.mark.filterwarnings("ignore")  # The checks provoke warnings on purpose.
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     if check.func.__name__ in LONGER:
-        estimator.set_params(max_epochs=15)
+        estimator.set_params(max_epochs=30)
     if check.func.__name__ in TWICE:
         estimator.set_params(warm_start=False)
     check(estimator)

@@ -33,7 +33,7 @@ def make_noise(n=N_SAMPLES):
 def make_model(kind=HCARegressor, **params):
     """A small estimator that trains for a moment."""
     defaults = {
-        "backbone": MLPBackbone((16, 8), n_frequencies=0),
+        "backbone": MLPBackbone((16, 8), n_pieces=0),
         "max_epochs": 3,
         "batch_size": 10,
     }

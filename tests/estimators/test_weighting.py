@@ -37,7 +37,7 @@ def make_table(n=60, seed=0):
 def make_model(kind=HCARegressor, **params):
     """A small estimator, trained in float64."""
     defaults = {
-        "backbone": MLPBackbone((8,), n_frequencies=0),
+        "backbone": MLPBackbone((8,), n_pieces=0),
         "max_epochs": 2,
         "device": "cpu",
         "random_state": 0,
