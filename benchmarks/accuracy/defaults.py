@@ -52,8 +52,8 @@ CHOICES = {
 }
 
 
-def load_tables(folder):
-    """Return every table as a pair of inputs and targets."""
+def load_tables(folder, n_least=1000):
+    """Return every table of so many rows as a pair of inputs and targets."""
     if folder is None:
         return {"abalone": load_abalone(return_X_y=True)}
     import pandas as pd
@@ -62,7 +62,7 @@ def load_tables(folder):
     for path in sorted(Path(folder).glob("*.csv.gz")):
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
         X = pd.get_dummies(frame.drop(columns="target")).to_numpy(float)
-        if len(X) >= 1000:
+        if len(X) >= n_least:
             name = path.name.removesuffix(".csv.gz")
             tables[name] = X, frame["target"].to_numpy(float)
     return tables
