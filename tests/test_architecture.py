@@ -125,9 +125,13 @@ def functions(tree):
 
 
 def length_without_docstring(function):
-    """Lines of a function, signature included, docstring not."""
-    length = function.end_lineno - function.lineno + 1
+    """Lines of a function, signature included, docstring not.
+
+    A constructor counts from its body: it has a line for every parameter as it is.
+    """
     first = function.body[0]
+    start = first if function.name == "__init__" else function
+    length = function.end_lineno - start.lineno + 1
     if ast.get_docstring(function, clean=False) is not None:
         length -= first.end_lineno - first.lineno + 1
     return length

@@ -1,5 +1,6 @@
 """Networks: what turns inputs into features, and the heads on them."""
 
+from sk_hca.backbones._committee import Committee, CommitteeHeads
 from sk_hca.backbones._embeddings import (
     ColumnViews,
     PeriodicEmbedding,
@@ -30,6 +31,8 @@ __all__ = [
     "AnchoredHeads",
     "BaseBackbone",
     "ColumnViews",
+    "Committee",
+    "CommitteeHeads",
     "Extractor",
     "FusedHeads",
     "Inputs",

@@ -127,7 +127,8 @@ class PiecewiseEncoding(nn.Module):
         self : PiecewiseEncoding
         """
         shares = np.linspace(0, 1, self.slope.shape[1] + 1)
-        knots = column_quantiles(*as_rows(batches), shares).T
+        rows, weight = as_rows(batches)
+        knots = column_quantiles(rows, weight, shares).T
         lower, width = knots[:, :-1], np.diff(knots)
         # Narrower than this, the slope is lost in the rounding of the numbers.
         is_wide = width > np.sqrt(torch.finfo(self.slope.dtype).eps)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from sk_hca.backbones._committee import Committee
 from sk_hca.backbones._embeddings import PiecewiseEncoding
 
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -48,6 +49,13 @@ class Extractor(nn.Sequential):
                 layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.convolves = bool(layers)
 
+    def member(self):
+        """Return the extractor of one member of a committee, or all there is."""
+        inputs, backbone = self
+        if not isinstance(backbone, Committee):
+            return self
+        return Extractor(inputs, backbone[0], self.autocast)
+
     def measure(self, batches):
         """Take the scale of the inputs, and the pieces of columns behind it.
 
@@ -62,7 +70,7 @@ class Extractor(nn.Sequential):
         """
         inputs, backbone = self
         batches = list(batches)
-        inputs.measure(batches)
+        inputs.measure(batches)  # type: ignore[operator]
         scaled = [(inputs(X).flatten(1), weight) for X, weight in batches]
         for layer in backbone.modules():
             if isinstance(layer, PiecewiseEncoding):

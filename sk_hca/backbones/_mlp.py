@@ -132,10 +132,11 @@ class MLPBackbone(BaseBackbone):
             n_pieces = 16 if is_narrow else 0
         if n_waves == "auto":
             n_waves = 8 if n_pieces else 0
-        views = []
+        views: list[nn.Module] = []
         if n_waves:
-            views.append(PeriodicEmbedding(n_columns, n_waves))
-            n_inputs += n_columns * views[-1].layer.out_features
+            waves = PeriodicEmbedding(n_columns, n_waves)
+            views.append(waves)
+            n_inputs += n_columns * waves.layer.out_features
         if n_pieces:
             views.append(PiecewiseEncoding(n_columns, n_pieces))
             n_inputs += n_columns * n_pieces

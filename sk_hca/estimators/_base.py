@@ -17,6 +17,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.backbones import (
+    Committee,
+    CommitteeHeads,
     Extractor,
     Inputs,
     Network,
@@ -28,7 +30,7 @@ from sk_hca.binning import distinct_targets
 from sk_hca.estimators._design import check_design, design_of
 from sk_hca.estimators._door import DataDoor
 from sk_hca.estimators._execution import PRECISIONS, resolve_device, resolve_precision
-from sk_hca.estimators._stages import PenalizedCriterion
+from sk_hca.estimators._stages import CommitteeCriterion, PenalizedCriterion
 from sk_hca.estimators._weighing import weighed
 from sk_hca.regularizers import make_penalty, make_smoother
 from sk_hca.training import (
@@ -48,6 +50,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [str, callable],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -97,9 +100,20 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.net_.history
 
+    def _plan_heads(self, n_features, data, device):
+        """Return what makes heads on the features, and what these minimise."""
+        raise TypeError(f"{type(self).__name__} must define _plan_heads.")
+
     def _build_heads(self, n_features, data, device):
-        """Make the heads on the features and what they minimise."""
-        raise TypeError(f"{type(self).__name__} must define _build_heads.")
+        """Make the heads of one network, or of every member, and what one minimises."""
+        make_heads, criterion = self._plan_heads(n_features, data, device)
+        if self.n_estimators == 1:
+            return make_heads(), criterion
+        return CommitteeHeads(make_heads() for _ in range(self.n_estimators)), criterion
+
+    def _for_all(self, criterion):
+        """Make the criterion of one network that of all members."""
+        return criterion if self.n_estimators == 1 else CommitteeCriterion(criterion)
 
     def _stage_one(self, data, device):
         """Make the network and what it minimises."""
@@ -123,13 +137,18 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         if self.penalty is not None:
             criterion = PenalizedCriterion(criterion, make_penalty(self.penalty))
         if self.smoother is not None:
+            if self.n_estimators > 1:
+                raise ValueError(
+                    "A smoother moves the features of one network; got n_estimators="
+                    f"{self.n_estimators}. Set n_estimators=1 or smoother=None."
+                )
             smoother = make_smoother(self.smoother).build(
                 n_features, *known_targets(data), self._finest_edges()
             )
             if torch.device(device).type == "mps":
                 smoother = smoother.float()  # It has no double precision.
             network = SmoothedNetwork(network.extractor, network.heads, smoother)
-        return network, criterion
+        return network, self._for_all(criterion)
 
     def _earlier_net(self, goes_on):
         """Return the net to go on from, or None to start anew."""
@@ -185,13 +204,17 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
 
     def _build_extractor(self, data, device):
         """Make the backbone behind its inputs, and learn how many features it gives."""
-        recipe = make_backbone(self.backbone)
+        recipe, shape = make_backbone(self.backbone), self._input_shape
         dtype, autocast = resolve_precision(self.precision, data, device)
-        backbone = recipe.build(self._input_shape).to(dtype)
+        backbone = recipe.build(shape)
+        if self.n_estimators > 1:
+            others = [recipe.build(shape) for _ in range(self.n_estimators - 1)]
+            backbone = Committee([backbone, *others])
+        backbone = backbone.to(dtype)
         extractor = Extractor(Inputs(dtype), backbone, autocast)
         if recipe.scales_inputs:
             # A part of large data has the same scale.
-            few = data.subset(spread_out(len(data), self._input_shape))
+            few = data.subset(spread_out(len(data), shape))
             extractor.measure(
                 (X, weight[0] if weight else None)
                 for X, (_, *weight) in batches(few, self._reading_size())
@@ -283,7 +306,7 @@ def spread_out(n_samples, shape, n_values=2_000_000):
 def count_features(extractor, data, device):
     """Return how many features a backbone gives, where the targets are."""
     few, _ = next(iter(batches(data.subset(np.arange(min(2, len(data)))), 2)))
-    return feature_shape(extractor, few.to(device), data.y.shape[1:])
+    return feature_shape(extractor.member(), few.to(device), data.y.shape[1:])
 
 
 def finite_rows(answers, size=4096):

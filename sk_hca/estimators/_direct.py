@@ -1,5 +1,7 @@
 """Regression with the same backbones and training: what HCA is up against."""
 
+from functools import partial
+
 from sklearn.base import _fit_context
 
 from sk_hca.estimators._base import (
@@ -32,7 +34,7 @@ class DirectRegressor(HeadTrainer):
         :class:`~sk_hca.losses.BalancedMSE`, whose parameters can be searched
         (``loss__noise_sigma``).
 
-    weighting, penalty, smoother, optimizer, lr, max_epochs, batch_size, \
+    weighting, penalty, smoother, n_estimators, optimizer, lr, max_epochs, batch_size, \
 validation_fraction, patience, callbacks, device, precision, compile, net_params, \
 warm_start, random_state, verbose
         As in :class:`~sk_hca.HCARegressor`.
@@ -84,6 +86,7 @@ warm_start, random_state, verbose
         weighting=None,
         penalty=None,
         smoother=None,
+        n_estimators=1,
         optimizer="adamw",
         lr=3e-3,
         max_epochs=100,
@@ -104,6 +107,7 @@ warm_start, random_state, verbose
         self.weighting = weighting
         self.penalty = penalty
         self.smoother = smoother
+        self.n_estimators = n_estimators
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs
@@ -186,10 +190,10 @@ warm_start, random_state, verbose
         )
         return self.target_center_ + self.target_scale_ * location
 
-    def _build_heads(self, n_features, data, device):
-        """Make the linear output and what it minimises."""
+    def _plan_heads(self, n_features, data, device):
+        """Return what makes the linear output, and what this minimises."""
         self.target_center_, self.target_scale_ = measure_targets(data)
         scaling = self.target_center_, self.target_scale_
         recipe = make_loss(self.loss)
         loss = recipe.criterion(*known_targets(data), *scaling)
-        return recipe.head(n_features), StandardCriterion(loss, *scaling)
+        return partial(recipe.head, n_features), StandardCriterion(loss, *scaling)

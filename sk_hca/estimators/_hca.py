@@ -1,5 +1,6 @@
 """Hierarchical Classification Adjustment as a scikit-learn regressor."""
 
+from functools import partial
 from numbers import Integral, Real
 
 from sklearn.base import _fit_context
@@ -91,6 +92,10 @@ class HCARegressor(StudentTrainer):
 
     smoother : str, BaseSmoother or None, default=None
         What moves features before the heads learn from them: ``"fds"``, or an object.
+
+    n_estimators : int, default=1
+        Networks that learn side by side from different first weights, and answer by the
+        mean of their distributions, at so many times the cost.
 
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser, or a class or factory that takes parameters and ``lr``.  "adamw"
@@ -241,6 +246,7 @@ class HCARegressor(StudentTrainer):
         weighting=None,
         penalty=None,
         smoother=None,
+        n_estimators=1,
         optimizer="adamw",
         lr=3e-3,
         max_epochs=100,
@@ -270,6 +276,7 @@ class HCARegressor(StudentTrainer):
         self.weighting = weighting
         self.penalty = penalty
         self.smoother = smoother
+        self.n_estimators = n_estimators
         self.optimizer = optimizer
         self.lr = lr
         self.max_epochs = max_epochs
@@ -376,12 +383,16 @@ class HCARegressor(StudentTrainer):
         ).fit(y, sample_weight=weight)
         self.n_classes_ = self.hierarchy_.n_classes_
 
-    def _build_heads(self, n_features, data, device):
-        """Make the classifiers of all levels and what they minimise."""
+    def _plan_heads(self, n_features, data, device):
+        """Return what makes the classifiers of all levels, and what these minimise."""
         center, scale = measure_targets(data)
         levels = self._level_classes(device)
         positions = None
         if self.anchor == "location":
             positions = [(classes.values - center) / scale for classes in levels]
-        heads = level_heads(n_features, levels, positions, self.detach_heads)
-        return heads, LevelCriterion(make_labels(self.labels), levels, center, scale)
+        make_heads = partial(
+            level_heads, n_features, levels, positions, self.detach_heads
+        )
+        return make_heads, LevelCriterion(
+            make_labels(self.labels), levels, center, scale
+        )

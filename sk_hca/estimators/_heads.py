@@ -89,10 +89,11 @@ class HeadTrainer(BaseDeepRegressor):
             heads, criterion = self._build_heads(features.X.shape[1], data, device)
             dtype = extractor[0].dtype
             heads, criterion = heads.to(dtype), criterion.to(dtype)
+            objective = self._for_all(criterion)
             train, valid = self._split(weighed(features, self.weighting), seed)
             settings = self._settings(device, batch_size=batch_size)
             history = self.net_.history
-            trained = train_stage(heads, criterion, train, settings, valid, history)
+            trained = train_stage(heads, objective, train, settings, valid, history)
             # What a network needs to be read, and to go on as a whole.
             network = Network(extractor, heads)
             network, criterion = self._regularize(

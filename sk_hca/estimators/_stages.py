@@ -7,7 +7,7 @@ of shape ().
 
 from torch import nn
 
-from sk_hca.backbones import AnchoredHeads, FusedHeads, Student
+from sk_hca.backbones import AnchoredHeads, CommitteeHeads, FusedHeads, Student
 from sk_hca.base import ClassTable
 from sk_hca.hierarchy import LevelCascade
 from sk_hca.losses import (
@@ -156,6 +156,26 @@ class PenalizedCriterion(nn.Module):
         return loss + penalty.to(loss.dtype)
 
 
+class CommitteeCriterion(nn.Module):
+    """A loss for every member of a committee: their sum, so that each learns as alone.
+
+    Parameters
+    ----------
+    criterion : nn.Module
+        The loss of one member: takes its output and ``(y, weight)`` or ``(y,)``.
+    """
+
+    def __init__(self, criterion):
+        super().__init__()
+        self.criterion = criterion
+
+    def forward(self, output, target):
+        """Add the losses of all members, or give that of their average."""
+        if isinstance(output, list):
+            return sum(self.criterion(member, target) for member in output)
+        return self.criterion(output, target)
+
+
 def level_heads(n_features, levels, positions, detach_coarse):
     """Make the classifiers of all levels, anchored where positions are given.
 
@@ -188,8 +208,8 @@ def student_stage(heads, n_features, distillation, levels, labels):
 
     Parameters
     ----------
-    heads : FusedHeads
-        The teachers.
+    heads : FusedHeads or CommitteeHeads
+        The teachers; each member of a committee has its own student.
 
     n_features : int
         Number of features, d.
@@ -205,9 +225,16 @@ def student_stage(heads, n_features, distillation, levels, labels):
 
     Returns
     -------
-    student : Student
+    student : Student or CommitteeHeads
     criterion : nn.Module
     """
+    if isinstance(heads, CommitteeHeads):
+        made = [
+            student_stage(one, n_features, distillation, levels, labels)
+            for one in heads
+        ]
+        students, criteria = zip(*made, strict=True)
+        return CommitteeHeads(students), CommitteeCriterion(criteria[0])
     student = Student(heads, n_features, hidden=distillation.head == "softplus")
     student.to(heads.weight.dtype)
     if distillation.supervision == "targets":

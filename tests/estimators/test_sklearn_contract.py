@@ -34,6 +34,8 @@ def configurations():
         *(HCARegressor(mode=mode, **SHORT) for mode in modes),
         *(HCARegressor(decoder=decoder, **SHORT) for decoder in decoders),
         HCARegressor(n_levels=1, **SHORT),
+        HCARegressor(n_estimators=2, **SHORT),
+        DirectRegressor(n_estimators=2, **SHORT),
         HCARegressor(**PAPER, **SHORT),
         HCARegressor(warm_start=True, **SHORT),
         DirectRegressor(warm_start=True, **SHORT),
@@ -49,7 +51,7 @@ def configurations():
 @pytest.mark.filterwarnings("ignore")  # The checks provoke warnings on purpose.
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     if check.func.__name__ in LONGER:
-        estimator.set_params(max_epochs=30)
+        estimator.set_params(max_epochs=60)
     if check.func.__name__ in TWICE:
         estimator.set_params(warm_start=False)
     check(estimator)
