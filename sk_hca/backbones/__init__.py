@@ -17,6 +17,7 @@ from sk_hca.backbones._heads import (
     Student,
     linear,
 )
+from sk_hca.backbones._images import ConvBackbone, TorchvisionBackbone
 from sk_hca.backbones._inputs import Inputs
 from sk_hca.backbones._mlp import BaseBackbone, MLPBackbone
 from sk_hca.backbones._registry import (
@@ -33,6 +34,7 @@ __all__ = [
     "ColumnViews",
     "Committee",
     "CommitteeHeads",
+    "ConvBackbone",
     "Extractor",
     "FusedHeads",
     "Inputs",
@@ -45,6 +47,7 @@ __all__ = [
     "PiecewiseEncoding",
     "SmoothedNetwork",
     "Student",
+    "TorchvisionBackbone",
     "feature_shape",
     "linear",
     "make_backbone",

@@ -17,6 +17,11 @@ RANGES = ((0.25, 0.75), (0.05, 0.95), (0.0, 1.0))
 FARTHEST = 1e6
 
 
+def as_given(X):
+    """Leave inputs as they are."""
+    return X
+
+
 class Inputs(nn.Module):
     """Cast inputs to the type of the network, scaled along axis 1 if asked.
 
@@ -28,12 +33,16 @@ class Inputs(nn.Module):
     limit : float, default=10.0
         Scaled inputs run smoothly into this limit, so that an outlier keeps its side
         and cannot overflow the network.
+
+    arrange : callable, default=as_given
+        Views a batch of inputs with its features (or channels) on axis 1.
     """
 
     one: torch.Tensor
 
-    def __init__(self, dtype, limit=10.0):
+    def __init__(self, dtype, limit=10.0, arrange=as_given):
         super().__init__()
+        self.arrange = arrange
         self.dtype = dtype
         self.limit = limit
         self.register_buffer("center", None)
@@ -46,14 +55,14 @@ class Inputs(nn.Module):
         Parameters
         ----------
         batches : iterable of (X, weight)
-            Tensors of shapes (N, d, *S) and (N, *S); None weighs all alike.  All of
-            them are held at once: let them be a part of large data.
+            Inputs, and tensors of shape (N, *S); None weighs all alike.  All of them
+            are held at once: let them be a part of large data.
 
         Returns
         -------
         self : Inputs
         """
-        batches = list(batches)
+        batches = [(self.arrange(X), weight) for X, weight in batches]
         X = batches[0][0]
         center, scale = center_and_scale(*as_rows(batches))
         # What the type cannot hold becomes the nearest number that it can.
@@ -67,6 +76,7 @@ class Inputs(nn.Module):
 
     def forward(self, X):
         """Scale in the type of the data, then cast."""
+        X = self.arrange(X)
         if self.center is None:
             # A copy: a network that works in place must not write into the user's data.
             return X.to(self.dtype, copy=True)

@@ -13,6 +13,7 @@ from sk_hca.backbones._embeddings import (
     PeriodicEmbedding,
     PiecewiseEncoding,
 )
+from sk_hca.backbones._inputs import as_given
 
 COUNT = Interval(Integral, 0, None, closed="left")
 
@@ -29,9 +30,15 @@ class BaseBackbone(BaseEstimator):
     ----------
     scales_inputs : bool
         Whether the inputs are scaled by quartiles before they reach the network.
+
+    arrange : callable
+        Views a batch of inputs as the network takes them, features or channels on
+        axis 1.
     """
 
     scales_inputs = False
+
+    arrange = staticmethod(as_given)
 
     def build(self, shape):
         """Make the network.

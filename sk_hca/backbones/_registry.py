@@ -2,14 +2,24 @@
 
 import copy
 import inspect
+from functools import partial
 
 import torch
 from torch import nn
 
+from sk_hca.backbones._images import (
+    TORCHVISION,
+    ConvBackbone,
+    TorchvisionBackbone,
+)
 from sk_hca.backbones._mlp import BaseBackbone, MLPBackbone
 from sk_hca.base import resolve
 
-BACKBONES = {"mlp": MLPBackbone}
+BACKBONES = {
+    "mlp": MLPBackbone,
+    "cnn": ConvBackbone,
+    **{name: partial(TorchvisionBackbone, name) for name in TORCHVISION},
+}
 
 
 class ModuleBackbone(BaseBackbone):

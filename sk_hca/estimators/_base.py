@@ -206,12 +206,13 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         """Make the backbone behind its inputs, and learn how many features it gives."""
         recipe, shape = make_backbone(self.backbone), self._input_shape
         dtype, autocast = resolve_precision(self.precision, data, device)
+        inputs = Inputs(dtype, arrange=recipe.arrange)
         backbone = recipe.build(shape)
         if self.n_estimators > 1:
             others = [recipe.build(shape) for _ in range(self.n_estimators - 1)]
             backbone = Committee([backbone, *others])
         backbone = backbone.to(dtype)
-        extractor = Extractor(Inputs(dtype), backbone, autocast)
+        extractor = Extractor(inputs, backbone, autocast)
         if recipe.scales_inputs:
             # A part of large data has the same scale.
             few = data.subset(spread_out(len(data), shape))
