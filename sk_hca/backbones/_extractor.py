@@ -68,7 +68,7 @@ class Extractor(nn.Sequential):
         -------
         self : Extractor
         """
-        inputs, backbone = self
+        inputs, backbone = self.eval()
         batches = list(batches)
         inputs.measure(batches)  # type: ignore[operator]
         scaled = [(inputs(X).flatten(1), weight) for X, weight in batches]

@@ -36,13 +36,18 @@ class Inputs(nn.Module):
 
     arrange : callable, default=as_given
         Views a batch of inputs with its features (or channels) on axis 1.
+
+    augment : callable, optional
+        Changes a batch at random while training, after it is arranged and before it is
+        scaled.
     """
 
     one: torch.Tensor
 
-    def __init__(self, dtype, limit=10.0, arrange=as_given):
+    def __init__(self, dtype, limit=10.0, arrange=as_given, augment=None):
         super().__init__()
         self.arrange = arrange
+        self.augment = augment
         self.dtype = dtype
         self.limit = limit
         self.register_buffer("center", None)
@@ -77,6 +82,8 @@ class Inputs(nn.Module):
     def forward(self, X):
         """Scale in the type of the data, then cast."""
         X = self.arrange(X)
+        if self.training and self.augment is not None:
+            X = self.augment(X)
         if self.center is None:
             # A copy: a network that works in place must not write into the user's data.
             return X.to(self.dtype, copy=True)

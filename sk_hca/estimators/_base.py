@@ -57,6 +57,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "patience": [Interval(Integral, 1, None, closed="left")],
+        "augment": [callable, None],
         "callbacks": [list, None],
         "device": [str],
         "precision": [StrOptions(PRECISIONS)],
@@ -79,6 +80,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
             "batch_size",
             "validation_fraction",
             "patience",
+            "augment",
             "callbacks",
             "device",
             "compile",
@@ -165,7 +167,9 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         if earlier is None:
             self._design = design_of(self, self._free_parameters)
             return self._stage_one(data, device)
-        count_features(earlier.module_.extractor, data, device)
+        extractor = earlier.module_.extractor
+        extractor[0].augment = self.augment
+        count_features(extractor, data, device)
         return earlier.module_, earlier.criterion_
 
     def _train(self, data, seed, earlier=None):
@@ -206,7 +210,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         """Make the backbone behind its inputs, and learn how many features it gives."""
         recipe, shape = make_backbone(self.backbone), self._input_shape
         dtype, autocast = resolve_precision(self.precision, data, device)
-        inputs = Inputs(dtype, arrange=recipe.arrange)
+        inputs = Inputs(dtype, arrange=recipe.arrange, augment=self.augment)
         backbone = recipe.build(shape)
         if self.n_estimators > 1:
             others = [recipe.build(shape) for _ in range(self.n_estimators - 1)]

@@ -35,8 +35,8 @@ class DirectRegressor(HeadTrainer):
         (``loss__noise_sigma``).
 
     weighting, penalty, smoother, n_estimators, optimizer, lr, max_epochs, batch_size, \
-validation_fraction, patience, callbacks, device, precision, compile, net_params, \
-warm_start, random_state, verbose
+validation_fraction, patience, augment, callbacks, device, precision, compile, \
+net_params, warm_start, random_state, verbose
         As in :class:`~sk_hca.HCARegressor`.
 
     Attributes
@@ -93,6 +93,7 @@ warm_start, random_state, verbose
         batch_size=256,
         validation_fraction=None,
         patience=10,
+        augment=None,
         callbacks=None,
         device="auto",
         precision="auto",
@@ -114,6 +115,7 @@ warm_start, random_state, verbose
         self.batch_size = batch_size
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.augment = augment
         self.callbacks = callbacks
         self.device = device
         self.precision = precision

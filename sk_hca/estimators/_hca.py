@@ -94,12 +94,11 @@ class HCARegressor(StudentTrainer):
         What moves features before the heads learn from them: ``"fds"``, or an object.
 
     n_estimators : int, default=1
-        Networks that learn side by side from different first weights, and answer by the
-        mean of their distributions, at so many times the cost.
+        Networks that learn side by side, and answer by the mean of their distributions.
 
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        Optimiser, or a class or factory that takes parameters and ``lr``.  "adamw"
-        decays matrices and kernels by `lr` (a decay of 1.0) a step, no biases.
+        Optimiser, or what makes one of parameters and ``lr``.  "adamw" decays matrices
+        and kernels by `lr` (a decay of 1.0) a step, no biases.
 
     lr : float, default=3e-3
         Peak learning rate; it rises and falls once over the training.
@@ -116,6 +115,10 @@ class HCARegressor(StudentTrainer):
 
     patience : int, default=10
         Epochs without progress on the validation data before training stops.
+
+    augment : callable or None, default=None
+        Changes batches of inputs (channels on axis 1) while stage one trains: a function,
+        or one of ``torchvision.transforms.v2``, which draws once for a whole batch.
 
     callbacks : list or None, default=None
         Callbacks of skorch, for stage one and two.
@@ -209,9 +212,6 @@ class HCARegressor(StudentTrainer):
     True
     >>> model.set_params(mode="mul").predict(X_test).shape == y_test.shape
     True
-    >>> model = model.set_params(warm_start=True, max_epochs=2).fit(X_train, y_train)
-    >>> len(model.history_)
-    7
     """
 
     _parameter_constraints: dict = {
@@ -253,6 +253,7 @@ class HCARegressor(StudentTrainer):
         batch_size=256,
         validation_fraction=None,
         patience=10,
+        augment=None,
         callbacks=None,
         device="auto",
         precision="auto",
@@ -283,6 +284,7 @@ class HCARegressor(StudentTrainer):
         self.batch_size = batch_size
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.augment = augment
         self.callbacks = callbacks
         self.device = device
         self.precision = precision
