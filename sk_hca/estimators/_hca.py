@@ -117,8 +117,8 @@ class HCARegressor(StudentTrainer):
         Epochs without progress on the validation data before training stops.
 
     augment : callable or None, default=None
-        Changes batches of inputs (channels on axis 1) while stage one trains: a function,
-        or one of ``torchvision.transforms.v2``, which draws once for a whole batch.
+        Changes batches of inputs (channels on axis 1) while stage one trains: any
+        callable, as in ``torchvision.transforms.v2``, which draw once for a whole batch.
 
     callbacks : list or None, default=None
         Callbacks of skorch, for stage one and two.
