@@ -118,7 +118,7 @@ class HCARegressor(StudentTrainer):
 
     augment : callable or None, default=None
         Changes batches of inputs (channels on axis 1) while stage one trains: any
-        callable, as in ``torchvision.transforms.v2``, which draw once for a whole batch.
+        callable, as in ``torchvision.transforms.v2``, which draw once for all of it.
 
     callbacks : list or None, default=None
         Callbacks of skorch, for stage one and two.
