@@ -45,10 +45,11 @@ CHOICES = {
     "n_frequencies=0": HCARegressor(MLPBackbone(n_frequencies=0)),
     "weight_decay=0.01": HCARegressor(net_params={"optimizer__weight_decay": 0.01}),
     "lr=1e-3": HCARegressor(lr=1e-3),
-    "max_epochs=200": HCARegressor(max_epochs=200),
-    "max_epochs=200, dropout=0.1": HCARegressor(
-        MLPBackbone(dropout=0.1), max_epochs=200
-    ),
+    "batch_size=64": HCARegressor(batch_size=64),
+    "hidden=(128, 64)": HCARegressor(MLPBackbone((128, 64))),
+    "dropout=0.1": HCARegressor(MLPBackbone(dropout=0.1)),
+    "n_estimators=4": HCARegressor(n_estimators=4),
+    "n_estimators=4, balance=0.5": HCARegressor(n_estimators=4, balance=0.5),
 }
 
 

@@ -42,7 +42,12 @@ def errors_of(tiles, seed, epochs):
     """Train all on one seed; return errors and seconds by name."""
     torch.set_num_threads(1)
     X_train, X_test, y_train, y_test = tiles
-    shared = {"backbone": "cnn", "max_epochs": epochs, "random_state": seed}
+    shared = {
+        "backbone": "cnn",
+        "batch_size": 64,
+        "max_epochs": epochs,
+        "random_state": seed,
+    }
     edges = np.arange(np.floor(y_train.min()), np.ceil(y_train.max()) + 1.5) - 0.5
     models = {
         "same network, L1": (DirectRegressor(**shared), None),
@@ -78,7 +83,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="folder of data sets")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--check", action="store_true", help="fail on a miss")
     arguments = parser.parse_args()

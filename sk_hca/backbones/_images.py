@@ -96,7 +96,7 @@ class ConvBackbone(ImageBackbone):
 
     Parameters
     ----------
-    channels : sequence of int, default=(16, 32, 64, 128)
+    channels : sequence of int, default=(8, 16, 32, 64)
         Channels of every stage; the last is the number of features.
 
     Examples
@@ -107,7 +107,7 @@ class ConvBackbone(ImageBackbone):
 
     _parameter_constraints: dict = {"channels": ["array-like"]}
 
-    def __init__(self, channels=(16, 32, 64, 128)):
+    def __init__(self, channels=(8, 16, 32, 64)):
         self.channels = channels
 
     def build_for(self, n_channels):
