@@ -12,23 +12,28 @@ from sk_hca.training._callbacks import FiniteLoss, OneCycle
 from sk_hca.training._feeding import feed, one_pass
 
 
-class MatrixDecay(torch.optim.AdamW):
-    """AdamW that decays matrices and kernels only: no bias, no scale, no noise.
+def adamw(params, weight_decay=1.0, **settings):
+    """Return an AdamW that decays matrices and kernels: no bias, no scale, no noise.
 
     Parameters
     ----------
     params : iterable of Tensor or dict
         What to train, or groups of it.
 
-    **settings
-        Parameters of AdamW.
-    """
+    weight_decay : float, default=1.0
+        Share of the learning rate by which weights shrink at every step.
 
-    def __init__(self, params, **settings):
-        params = list(params)
-        groups = params if isinstance(params[0], dict) else [{"params": params}]
-        halves = [half for group in groups for half in split_group(group)]
-        super().__init__(halves, **settings)
+    **settings
+        Other parameters of torch's AdamW.
+
+    Returns
+    -------
+    optimizer : torch.optim.AdamW
+    """
+    params = list(params)
+    groups = params if isinstance(params[0], dict) else [{"params": params}]
+    halves = [half for group in groups for half in split_group(group)]
+    return torch.optim.AdamW(halves, weight_decay=weight_decay, **settings)
 
 
 def split_group(group):
@@ -40,7 +45,7 @@ def split_group(group):
 
 
 OPTIMIZERS = {
-    "adamw": partial(MatrixDecay, fused=True, weight_decay=1.0),
+    "adamw": partial(adamw, fused=True),
     "adam": partial(torch.optim.Adam, fused=True),
     "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
 }

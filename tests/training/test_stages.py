@@ -122,6 +122,20 @@ def test_stage_takes_optimizer_as_alias_or_class(optimizer):
     assert net.history[-1, "train_loss"] < net.history[0, "train_loss"]
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_adamw_decays_matrices_alone(grouped):
+    module = make_module(width=4)
+    groups = [{"params": [*layer.parameters()], "lr": 0.5} for layer in module]
+    given = groups if grouped else module.parameters()
+    optimizer = OPTIMIZERS["adamw"](given, lr=0.5)
+    before = [weight.clone() for weight in module.parameters()]
+    for weight in module.parameters():
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    for weight, old in zip(module.parameters(), before, strict=True):
+        torch.testing.assert_close(weight, 0.5 * old if old.ndim > 1 else old)
+
+
 def test_stage_follows_seed_of_torch():
     assert_same_weights(train().module_.state_dict(), train().module_.state_dict())
 
