@@ -83,7 +83,7 @@ def errors_of(model, memory, X, y, seed):
     return [report[cell] for cell in (("all", "mae"), ("all", "bmae"), ("few", "bmae"))]
 
 
-def print_choices(tables, n_splits, memory):
+def print_choices(choices, tables, n_splits, memory):
     """Print one row per choice."""
     splits = [(*table, seed) for table in tables.values() for seed in range(n_splits)]
 
@@ -95,7 +95,7 @@ def print_choices(tables, n_splits, memory):
     baseline = errors_on_all(HistGradientBoostingRegressor())
     print(f"tables: {', '.join(tables)}; {n_splits} splits each")
     print(f"{'against HistGradientBoosting':28}  MAE    bMAE   few    MAE by table")
-    for name, model in CHOICES.items():
+    for name, model in choices.items():
         ratios = np.clip(errors_on_all(model) / baseline, 0.5, 2)
         mean = np.exp(np.log(ratios).mean(axis=0))
         by_table = ratios[:, 0].reshape(len(tables), -1).mean(axis=1)
@@ -111,10 +111,14 @@ def main():
     """Read the tables, and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", help="folder of tables; Abalone alone by default")
+    parser.add_argument("--only", nargs="*", help="names of the choices to train")
     parser.add_argument("--splits", type=int, default=2)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as memory:
-        print_choices(load_tables(arguments.data), arguments.splits, memory)
+        names = arguments.only or CHOICES
+        choices = {name: CHOICES[name] for name in names}
+        tables = load_tables(arguments.data)
+        print_choices(choices, tables, arguments.splits, memory)
 
 
 if __name__ == "__main__":
