@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from defaults import load_tables
 from joblib import Parallel, delayed
+from resampling import has_outliers
 from scipy import stats
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -71,11 +72,12 @@ class Weighed(RegressorMixin, BaseEstimator):
 
 
 class Resampled(Weighed):
-    """A regressor that learns from what a sampler makes of the data."""
+    """A regressor that learns from what SMOGN makes of the data, if any are rare."""
 
     def fit(self, X, y):
         """Resample, and fit."""
-        self.estimator_ = clone(self.estimator).fit(*SMOGN().fit_resample(X, y))
+        data = SMOGN().fit_resample(X, y) if has_outliers(y) else (X, y)
+        self.estimator_ = clone(self.estimator).fit(*data)
         return self
 
 
@@ -200,12 +202,21 @@ def print_ratios(names, errors, seconds):
     return reached
 
 
-def print_sets(sets, names, errors):
-    """Print mean errors of every set."""
-    for name, errors_of_set in zip(sets, np.swapaxes(errors, 0, 1), strict=True):
-        print(f"\n{name:42}  MAE       bMAE      few")
-        for model, cells in zip(names, np.nanmean(errors_of_set, axis=1), strict=True):
-            print(f"{model:42}  " + "  ".join(f"{cell:8.4g}" for cell in cells))
+def print_set(name, names, errors):
+    """Print mean errors on one set."""
+    print(f"\n{name:42}  MAE       bMAE      few")
+    for model, cells in zip(names, np.nanmean(errors, axis=1), strict=True):
+        cells = "  ".join(f"{cell:8.4g}" for cell in cells)
+        print(f"{model:42}  {cells}", flush=True)
+
+
+def run_set(X, y, splits, epochs, n_jobs):
+    """Return names, and errors and seconds of shape (n_estimators, n_splits, 4)."""
+    found = Parallel(n_jobs=n_jobs)(
+        delayed(errors_of)(X, y, split, seed, epochs)
+        for seed, split in enumerate(splits)
+    )
+    return found[0][0], np.array([numbers for _, numbers in found]).swapaxes(0, 1)
 
 
 def save_picture(path, names, errors):
@@ -240,25 +251,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", help="folder of sets; Abalone alone by default")
     parser.add_argument("--only", nargs="*", help="names of the sets to run")
+    parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="two splits, 30 epochs")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--picture", help="file to draw MAE against bMAE to")
     parser.add_argument("--check", action="store_true", help="fail on a miss")
     arguments = parser.parse_args()
-    n_splits, epochs = (2, 30) if arguments.quick else (5, 100)
+    n_splits, epochs = (2, 30) if arguments.quick else (arguments.splits, 100)
     sets = load_sets(arguments.data, n_splits)
     sets = {k: v for k, v in sets.items() if k in (arguments.only or sets)}
-    jobs = [(X, y, split) for X, y, splits in sets.values() for split in splits]
-    found = Parallel(n_jobs=arguments.jobs)(
-        delayed(errors_of)(*job, i % n_splits, epochs) for i, job in enumerate(jobs)
-    )
-    names = found[0][0]
-    values = np.array([numbers for _, numbers in found])
-    values = values.reshape(len(sets), n_splits, len(names), 4).transpose(2, 0, 1, 3)
-    errors, seconds = values[..., :3], np.median(values[..., 3], axis=(1, 2))
     print(f"sets: {', '.join(sets)}; {n_splits} splits, {epochs} epochs")
+    every = []
+    for name, data in sets.items():
+        names, values = run_set(*data, epochs, arguments.jobs)
+        print_set(name, names, values[..., :3])
+        every.append(values)
+    values = np.stack(every, axis=1)
+    errors, seconds = values[..., :3], np.median(values[..., 3], axis=(1, 2))
     reached = print_ratios(names, errors, seconds)
-    print_sets(sets, names, errors)
     if arguments.picture:
         save_picture(arguments.picture, names, errors)
     if arguments.check and not reached:
