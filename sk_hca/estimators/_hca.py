@@ -132,8 +132,7 @@ class HCARegressor(StudentTrainer):
         short type (autocast); weights, heads, losses and answers are float32.
 
     compile : bool, default=False
-        Whether torch compiles the network, for training and for answers: the first
-        batches take half a minute, and a C++ compiler.
+        Whether torch compiles the network: first batches take half a minute, and C++.
 
     memory : str, object with the joblib.Memory interface, or None, default=None
         Where stage one is kept on disk, found again by its data and its parameters: a
