@@ -155,7 +155,7 @@ class TorchvisionBackbone(ImageBackbone):
 
     _parameter_constraints: dict = {
         "name": [StrOptions(set(TORCHVISION))],
-        "weights": [str, PathLike, object],
+        "weights": "no_validation",
         "frozen": ["boolean"],
     }
 
