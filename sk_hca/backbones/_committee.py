@@ -9,6 +9,7 @@ import math
 import torch
 from torch import nn
 
+from sk_hca.backbones._streaming import answer_or_promise
 from sk_hca.base import NetworkOutput
 
 
@@ -50,12 +51,22 @@ class CommitteeHeads(nn.ModuleList):
         """Return what gives the students' logits without the teachers'."""
         return CommitteeHeads(student.alone() for student in self)  # type: ignore[operator]
 
+    @property
+    def n_values(self):
+        """Number of logits of one place, of all members."""
+        return sum(heads.n_values for heads in self)
+
+    def answer(self, features):
+        """Give the average of all members' outputs."""
+        members = zip(self, features.unbind(-1), strict=True)
+        return average([h.answer(part) for h, part in members], features)  # type: ignore[operator]
+
     def forward(self, features):
         """Give the outputs of all members while training, and else their average."""
-        outputs = [
-            member(part) for member, part in zip(self, features.unbind(-1), strict=True)
-        ]
-        return outputs if self.training else average(outputs, features)
+        if self.training:
+            members = zip(self, features.unbind(-1), strict=True)
+            return [heads(part) for heads, part in members]
+        return answer_or_promise(self, features, features.shape[:-1])
 
 
 def average(outputs, features):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from sk_hca.backbones._streaming import Heads
 from sk_hca.base import NetworkOutput
 
 
@@ -53,7 +54,7 @@ def location_and_scale(features, weight, bias):
     return location, functional.softplus(width) + 1e-3
 
 
-class FusedHeads(nn.Module):
+class FusedHeads(Heads):
     """Several classifiers as one linear layer, coarse to fine (Eq. 4).
 
     Parameters
@@ -83,6 +84,11 @@ class FusedHeads(nn.Module):
         layer = nn.Linear(n_features, sum(self.n_outputs))
         self.weight, self.bias = layer.weight, layer.bias
 
+    @property
+    def n_values(self):
+        """Number of logits of one place."""
+        return sum(self.n_outputs)
+
     def logits(self, features):
         """Compute the logits of all levels side by side, (N, sum of C_h, *S)."""
         if not self.detach_coarse:
@@ -104,7 +110,7 @@ class FusedHeads(nn.Module):
         heads.bias.data = self.bias.detach()[index].sum(dim=1)
         return heads
 
-    def forward(self, features):
+    def answer(self, features):
         """Give the logits of all levels."""
         return NetworkOutput(features, self.logits(features), self.n_outputs)
 
@@ -158,7 +164,7 @@ class AnchoredHeads(FusedHeads):
         positions = positions.view(1, -1, *(1,) * (location.ndim - 2))
         return -(positions - location).abs() / scale
 
-    def forward(self, features):
+    def answer(self, features):
         """Add the anchor to the free logits."""
         location, scale = self.locate(features)
         anchors = self.anchor(location, scale, self.positions)
@@ -171,7 +177,7 @@ class AnchoredHeads(FusedHeads):
         return NetworkOutput(features, logits, self.n_outputs, location.squeeze(1))
 
 
-class LocationHead(nn.Module):
+class LocationHead(Heads):
     """One linear output: a regression.
 
     Parameters
@@ -180,18 +186,20 @@ class LocationHead(nn.Module):
         Number of features, d.
     """
 
+    n_values = 0  # No logits: maps of any size are answered at once.
+
     def __init__(self, n_features):
         super().__init__()
         layer = nn.Linear(n_features, 1)
         self.weight, self.bias = layer.weight, layer.bias
 
-    def forward(self, features):
+    def answer(self, features):
         """Give the location of every target."""
         location = linear(features, self.weight, self.bias).squeeze(1)
         return NetworkOutput(features, location=location)
 
 
-class LocationScaleHead(nn.Module):
+class LocationScaleHead(Heads):
     """Two linear outputs: a regression, and how far off it may be.
 
     Parameters
@@ -200,12 +208,14 @@ class LocationScaleHead(nn.Module):
         Number of features, d.
     """
 
+    n_values = 0
+
     def __init__(self, n_features):
         super().__init__()
         layer = nn.Linear(n_features, 2)
         self.weight, self.bias = layer.weight, layer.bias
 
-    def forward(self, features):
+    def answer(self, features):
         """Give the location of every target and its scale."""
         location, scale = location_and_scale(features, self.weight, self.bias)
         return NetworkOutput(
@@ -213,7 +223,7 @@ class LocationScaleHead(nn.Module):
         )
 
 
-class Student(nn.Module):
+class Student(Heads):
     """A classifier over the finest classes that learns from frozen heads (Eq. 9).
 
     Parameters
@@ -246,13 +256,18 @@ class Student(nn.Module):
         self.heads.eval()
         return self
 
-    def forward(self, features):
-        """Give the logits of the teachers and of the student, for frozen features."""
-        with torch.no_grad():
-            output = self.heads(features)
-        return replace(output, student=self.answer(features))
+    @property
+    def n_values(self):
+        """Number of logits of one place, the teachers' and the pooled student's."""
+        return 2 * self.heads.n_values
 
     def answer(self, features):
+        """Give the logits of the teachers and of the student, for frozen features."""
+        with torch.no_grad():
+            output = self.heads.answer(features)
+        return replace(output, student=self.logits(features))
+
+    def logits(self, features):
         """Give the logits of the student."""
         logits = features
         for layer in self.layers:
@@ -276,7 +291,7 @@ class Student(nn.Module):
             return self.heads.anchor(location, scale, positions)
 
 
-class StudentAlone(nn.Module):
+class StudentAlone(Heads):
     """A student that has learned: its teachers are not asked any more.
 
     Parameters
@@ -288,10 +303,11 @@ class StudentAlone(nn.Module):
     def __init__(self, student):
         super().__init__()
         self.student = student
+        self.n_values = student.heads.n_outputs[-1]
 
-    def forward(self, features):
+    def answer(self, features):
         """Give the logits of the student."""
-        return NetworkOutput(features, student=self.student.answer(features))
+        return NetworkOutput(features, student=self.student.logits(features))
 
 
 class Network(nn.Module):

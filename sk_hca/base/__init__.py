@@ -1,6 +1,11 @@
 """Parcels that travel between rooms, and the door that checks what comes in."""
 
-from sk_hca.base._contracts import ClassTable, LevelClasses, NetworkOutput
+from sk_hca.base._contracts import (
+    ClassTable,
+    LevelClasses,
+    NetworkOutput,
+    StreamedOutput,
+)
 from sk_hca.base._resolve import check_alias, resolve
 from sk_hca.base._tables import CellTable, align
 from sk_hca.base._validation import check_targets, check_weights
@@ -12,6 +17,7 @@ __all__ = [
     "ClassTable",
     "LevelClasses",
     "NetworkOutput",
+    "StreamedOutput",
     "align",
     "check_alias",
     "check_targets",

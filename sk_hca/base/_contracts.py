@@ -5,6 +5,7 @@ All are frozen, and know how to move to a device.  Class or feature axis is axis
 maps.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -67,6 +68,54 @@ class NetworkOutput(_Movable):
     def levels(self):
         """Logits of every classifier, coarse to fine, as views; the last is finest."""
         return () if self.logits is None else self.logits.split(self.n_classes, dim=1)
+
+
+@dataclass(frozen=True)
+class StreamedOutput:
+    """What heads promise for maps whose logits would fill the memory.
+
+    Parameters
+    ----------
+    features : Tensor of shape (N, d, *S) or (N, d, *S, K)
+        Output of the backbone, or of all K members of a committee.
+
+    given : Tensor of the same shape
+        What the heads take: the features, or what a smoother has made of them.
+
+    heads : callable
+        Takes a part of `given`, gives its :class:`NetworkOutput`.
+
+    n_rows : int
+        Rows of the maps, along the first axis of S, that are answered at once.
+
+    n_axes : int
+        Number of axes of S.
+    """
+
+    features: torch.Tensor
+    given: torch.Tensor
+    heads: Callable
+    n_rows: int
+    n_axes: int
+
+    def parts(self):
+        """Return what the heads take, cut into parts along axis 2."""
+        return self.given.split(self.n_rows, dim=2)
+
+    def map(self, answer):
+        """Apply a function of an output to every part, and join what it gives.
+
+        Parameters
+        ----------
+        answer : callable
+            Takes a :class:`NetworkOutput`, gives a tensor of shape (N, ..., *S).
+
+        Returns
+        -------
+        answers : Tensor of shape (N, ..., *S)
+        """
+        parts = [answer(self.heads(part)) for part in self.parts()]
+        return torch.cat(parts, dim=-self.n_axes)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ the network and ``(y, weight)``, or ``(y,)`` where all weigh the same, and gives
 of shape ().
 """
 
+import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from sk_hca.backbones import AnchoredHeads, CommitteeHeads, FusedHeads, Student
-from sk_hca.base import ClassTable
+from sk_hca.base import ClassTable, StreamedOutput
 from sk_hca.hierarchy import LevelCascade
 from sk_hca.losses import (
     divergence_map,
@@ -18,7 +20,42 @@ from sk_hca.losses import (
 )
 
 
-class LevelCriterion(nn.Module):
+class MapCriterion(nn.Module):
+    """A loss that is known target by target, and averaged over those that count.
+
+    A subclass writes :meth:`loss_map`.
+    """
+
+    def loss_map(self, output, y):
+        """Return the loss of every target, of shape (N, *S)."""
+        raise TypeError(f"{type(self).__name__} must define loss_map.")
+
+    def forward(self, output, target):
+        """Average the loss of a batch; that of large maps part by part."""
+        if isinstance(output, StreamedOutput):
+            return self.streamed_mean(output, target)
+        y, *weight = target
+        return weighted_mean(self.loss_map(output, y), *weight)
+
+    def streamed_mean(self, output, target):
+        """Average the loss of large maps; no two parts are in memory at once."""
+
+        def part_mean(part, *target):
+            return self(output.heads(part), [column.contiguous() for column in target])
+
+        columns = [column.split(output.n_rows, dim=1) for column in target]
+        # What a part needs for its gradient is not kept, but computed again.
+        means = [
+            checkpoint(part_mean, *part, use_reentrant=False, preserve_rng_state=False)
+            for part in zip(output.parts(), *columns, strict=True)
+        ]
+        y, *weight = target
+        weight = weight[0] if weight else torch.ones_like(y)
+        totals = [part.sum() for part in weight.split(output.n_rows, dim=1)]
+        return weighted_mean(torch.stack(means), torch.stack(totals))
+
+
+class LevelCriterion(MapCriterion):
     """Stage one: every classifier learns the targets (Eq. 6).
 
     Parameters
@@ -41,9 +78,8 @@ class LevelCriterion(nn.Module):
         self.center = center
         self.scale = scale
 
-    def forward(self, output, target):
-        """Average the loss of a batch over the targets that count."""
-        y, *weight = target
+    def loss_map(self, output, y):
+        """Return the loss of all classifiers, and of the location."""
         truth = self.labels.encode(y, self.table, output.logits.dtype)
         loss = fused_cross_entropy_map(output.logits, output.n_classes, truth)
         if output.location is not None:
@@ -51,10 +87,10 @@ class LevelCriterion(nn.Module):
             loss = loss + regression_map(
                 output.location, standard.to(loss.dtype), "absolute"
             )
-        return weighted_mean(loss, *weight)
+        return loss
 
 
-class DistillationCriterion(nn.Module):
+class DistillationCriterion(MapCriterion):
     """Stage two: the student learns from all classifiers (Eq. 12).
 
     Parameters
@@ -72,15 +108,13 @@ class DistillationCriterion(nn.Module):
         self.cascade = LevelCascade([level.step for level in levels[:-1]], n_classes)
         self.alignment = alignment
 
-    def forward(self, output, target):
-        """Average the divergence of a batch over the targets that count."""
-        _, *weight = target
+    def loss_map(self, output, y):
+        """Return the divergence between all classifiers and the student."""
         student = self.cascade.pool(output.student, self.alignment)
-        loss = divergence_map(student, output.logits, output.n_classes)
-        return weighted_mean(loss, *weight)
+        return divergence_map(student, output.logits, output.n_classes)
 
 
-class StudentCriterion(nn.Module):
+class StudentCriterion(MapCriterion):
     """Stage two, control: the student learns the targets ("CLS + GT sup").
 
     Parameters
@@ -97,12 +131,10 @@ class StudentCriterion(nn.Module):
         self.labels = labels
         self.table = ClassTable.from_levels([classes])
 
-    def forward(self, output, target):
-        """Average the cross-entropy of a batch over the targets that count."""
-        y, *weight = target
+    def loss_map(self, output, y):
+        """Return the cross-entropy of the student."""
         truth = self.labels.encode(y, self.table, output.student.dtype)
-        loss = fused_cross_entropy_map(output.student, self.table.n_classes, truth)
-        return weighted_mean(loss, *weight)
+        return fused_cross_entropy_map(output.student, self.table.n_classes, truth)
 
 
 class StandardCriterion(nn.Module):

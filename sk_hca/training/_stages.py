@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sk_hca.base import check_alias
+from sk_hca.base import StreamedOutput, check_alias
 from sk_hca.training._batches import batches
 from sk_hca.training._feeding import feed, one_pass
 from sk_hca.training._net import OPTIMIZERS, make_net
@@ -167,7 +167,8 @@ def read_network(module, dataset, device, answer, make_array=np.empty, **batchin
         Where the network is.
 
     answer : callable
-        Takes the output for a batch, gives a tensor of shape (N, ...).
+        Takes the output for a batch, or for some rows of its maps, gives a tensor of
+        shape (N, ...) or (N, ..., *S).
 
     make_array : callable, default=numpy.empty
         Takes the shape and the type of all answers, gives an array to write them to.
@@ -184,7 +185,10 @@ def read_network(module, dataset, device, answer, make_array=np.empty, **batchin
     answers, start = None, 0
     with torch.inference_mode(), one_pass(inputs) as every_batch:
         for X, _ in every_batch:
-            part = answer(module(X.to(device))).cpu().numpy()
+            output = module(X.to(device))
+            is_promise = isinstance(output, StreamedOutput)
+            part = output.map(answer) if is_promise else answer(output)
+            part = part.cpu().numpy()
             if answers is None:
                 answers = make_array((len(dataset), *part.shape[1:]), part.dtype)
             answers[start : start + len(part)] = part
