@@ -37,7 +37,7 @@ ROOF = 6  # Files directly in the package: they may import every room.
 NUMPY_ROOMS = {"binning", "datasets", "evaluation", "metrics", "sampling"}
 NUMPY_ROOMS_BUT = {"metrics/_levels.py"}
 TORCH_LIBRARIES = {"torch", "torchvision", "skorch"}
-OPTIONAL_LIBRARIES = {"torchvision", "matplotlib", "pandas", "imblearn"}
+OPTIONAL_LIBRARIES = {"torchvision", "matplotlib", "pandas", "imblearn", "PIL"}
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60

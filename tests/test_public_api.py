@@ -92,6 +92,7 @@ FUNCTIONS = {
     "metrics.range_inconsistency": ["levels", "parents"],
     "evaluation.compare": ["estimators", "X", "y"],
     "evaluation.imbalance_report": ["y", "bins=None"],
+    "datasets.read_image_table": ["table", "path", "target"],
 }
 
 # Options that are given by name only.
@@ -114,6 +115,7 @@ OPTIONS = {
     "metrics.make_shot_scorer": ["bins=None", "y_train=None"],
     "evaluation.compare": ["cv=None", "bins=None", "many=100", "few=20"],
     "evaluation.imbalance_report": ["many=100", "few=20"],
+    "datasets.read_image_table": ["root=None", "unreadable='raise'"],
 }
 
 # Parameters that hold an alias or a recipe: the room that makes the object checks them,
@@ -280,7 +282,7 @@ def test_import_is_light():
     """Others may import pandas; what draws, or knows images, waits to be asked."""
     script = (
         "import sys, sk_hca\n"
-        "import sk_hca.estimators\n"
+        "import sk_hca.datasets, sk_hca.estimators\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run(
@@ -288,4 +290,4 @@ def test_import_is_light():
     )
     loaded = set(done.stdout.split())
     assert "sk_hca" in loaded
-    assert not loaded & {"matplotlib", "torchvision"}
+    assert not loaded & {"matplotlib", "torchvision", "PIL"}

@@ -15,6 +15,7 @@ PACKAGES = (
     "pandas",
     "joblib",
     "matplotlib",
+    "pillow",
 )
 
 

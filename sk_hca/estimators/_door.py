@@ -1,7 +1,8 @@
 """The door of an estimator: inputs, targets and weights are checked here once.
 
-Inputs are arrays, in memory or memory-mapped, which are never copied whole, or torch
-datasets, of which no more than a batch of inputs is held at any time.
+Inputs are arrays, in memory or memory-mapped, which are never copied whole, or
+datasets, torch's or like them, of which no more than a batch of inputs is held at any
+time.
 """
 
 import numpy as np
@@ -101,8 +102,12 @@ def least_samples(starts):
 
 
 def is_dataset(X):
-    """Tell whether inputs come from torch's kind of data."""
-    return isinstance(X, (Dataset, DataLoader))
+    """Tell whether inputs are torch's kind of data: by type, or by what they do.
+
+    What gives many items at once, by ``__getitems__``, is a dataset to torch's loaders;
+    neither arrays nor frames do.
+    """
+    return isinstance(X, (Dataset, DataLoader)) or hasattr(X, "__getitems__")
 
 
 def weighted_targets(y, sample_weight):
@@ -186,7 +191,14 @@ def target_of(item):
 
 
 def shape_of_input(X):
-    """Return the shape of one input of an array or a torch dataset."""
-    if isinstance(X, Dataset):
-        return tuple(np.shape(as_input(X[0])))
-    return tuple(X.shape[1:])
+    """Return the shape of one input of an array or a dataset."""
+    if not is_dataset(X):
+        return tuple(X.shape[1:])
+    item = X[0]
+    shape = tuple(np.shape(as_input(item)))
+    if not shape:
+        raise ValueError(
+            "The dataset must give arrays, or tuples that begin with one; its first "
+            f"item is a {type(item).__name__}."
+        )
+    return shape

@@ -145,7 +145,7 @@ class HCARegressor(StudentTrainer):
         Any parameter of a skorch net, as the last word on both stages:
         ``{"optimizer__weight_decay": 0.1, "callbacks__schedule": None}``.  Stage two
         keeps its own ``lr`` and ``max_epochs``.  ``iterator_train__num_workers`` loads
-        a torch Dataset by worker processes; arrays need none.
+        datasets and image files by worker processes; arrays need none.
 
     warm_start : bool, default=False
         Whether `fit` again goes on from the present weights, for `max_epochs` further
