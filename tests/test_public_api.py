@@ -90,6 +90,12 @@ FUNCTIONS = {
     "metrics.shot_report": ["y_true", "y_pred", "y_train"],
     "metrics.make_shot_scorer": ["metric='mae'", "shot='few'"],
     "metrics.range_inconsistency": ["levels", "parents"],
+    "datasets.load_imdb_wiki_dir": ["root"],
+    "datasets.load_agedb_dir": ["root"],
+    "datasets.load_sts_b_dir": ["root"],
+    "datasets.load_nyud2_dir": ["root"],
+    "datasets.read_depth_maps": ["paths", "shape=(114, 152)"],
+    "datasets.load_shanghaitech": ["root", "part='A'"],
     "evaluation.compare": ["estimators", "X", "y"],
     "evaluation.imbalance_report": ["y", "bins=None"],
     "datasets.read_image_table": ["table", "path", "target"],
@@ -113,6 +119,10 @@ OPTIONS = {
     },
     "metrics.shot_report": ["bins='unique'", "many=100", "few=20"],
     "metrics.make_shot_scorer": ["bins=None", "y_train=None"],
+    **{
+        f"datasets.load_{name}": ["check_files=True"]
+        for name in ("imdb_wiki_dir", "agedb_dir", "nyud2_dir")
+    },
     "evaluation.compare": ["cv=None", "bins=None", "many=100", "few=20"],
     "evaluation.imbalance_report": ["many=100", "few=20"],
     "datasets.read_image_table": ["root=None", "unreadable='raise'"],
