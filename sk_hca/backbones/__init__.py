@@ -17,8 +17,9 @@ from sk_hca.backbones._heads import (
     Student,
     linear,
 )
-from sk_hca.backbones._images import ConvBackbone, TorchvisionBackbone
+from sk_hca.backbones._images import ConvBackbone, TimmBackbone, TorchvisionBackbone
 from sk_hca.backbones._inputs import Inputs
+from sk_hca.backbones._maps import DepthBackbone, UNetBackbone
 from sk_hca.backbones._mlp import BaseBackbone, MLPBackbone
 from sk_hca.backbones._registry import (
     BACKBONES,
@@ -35,6 +36,7 @@ __all__ = [
     "Committee",
     "CommitteeHeads",
     "ConvBackbone",
+    "DepthBackbone",
     "Extractor",
     "FusedHeads",
     "Inputs",
@@ -47,7 +49,9 @@ __all__ = [
     "PiecewiseEncoding",
     "SmoothedNetwork",
     "Student",
+    "TimmBackbone",
     "TorchvisionBackbone",
+    "UNetBackbone",
     "feature_shape",
     "linear",
     "make_backbone",

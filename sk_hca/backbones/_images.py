@@ -92,35 +92,39 @@ class ConvBackbone(ImageBackbone):
     """A small convolutional network, which trains on a CPU in minutes.
 
     Every stage is a 3 x 3 convolution, batch normalisation and a ReLU, and halves the
-    image; the last one is averaged over all places.
+    image, the half row or column at its end rounded up.
 
     Parameters
     ----------
     channels : sequence of int, default=(8, 16, 32, 64)
         Channels of every stage; the last is the number of features.
 
+    pooled : bool, default=True
+        Whether the features are averaged over the image, for one target per image, or
+        stay a map, for a target per cell of 2 to the power of ``len(channels)`` pixels.
+
     Examples
     --------
     >>> ConvBackbone((4, 8)).build((16, 16)).eval()(torch.zeros(2, 1, 16, 16)).shape
     torch.Size([2, 8])
+    >>> network = ConvBackbone((4, 8), pooled=False).build((16, 16))
+    >>> network(torch.zeros(2, 1, 16, 16)).shape
+    torch.Size([2, 8, 4, 4])
     """
 
-    _parameter_constraints: dict = {"channels": ["array-like"]}
+    _parameter_constraints: dict = {
+        "channels": ["array-like"],
+        "pooled": ["boolean"],
+    }
 
-    def __init__(self, channels=(8, 16, 32, 64)):
+    def __init__(self, channels=(8, 16, 32, 64), *, pooled=True):
         self.channels = channels
+        self.pooled = pooled
 
     def build_for(self, n_channels):
         """Make the network."""
-        if not len(self.channels) or not all(
-            isinstance(width, Integral) and int(width) > 0 for width in self.channels
-        ):
-            raise ValueError(
-                "channels must name the width of one stage at least, each a positive "
-                f"integer; got {self.channels!r}."
-            )
         layers: list[nn.Module] = []
-        for width in self.channels:
+        for width in checked_widths(self.channels):
             layers += [
                 nn.Conv2d(n_channels, width, 3, padding=1, bias=False),
                 nn.BatchNorm2d(width),
@@ -128,7 +132,9 @@ class ConvBackbone(ImageBackbone):
                 nn.MaxPool2d(2, ceil_mode=True),
             ]
             n_channels = width
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        if self.pooled:
+            layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        return nn.Sequential(*layers)
 
 
 class TorchvisionBackbone(ImageBackbone):
@@ -147,6 +153,11 @@ class TorchvisionBackbone(ImageBackbone):
     frozen : bool, default=False
         Whether it stays as it is, batch statistics included, and only the heads learn.
 
+    pooled : bool, default=True
+        Whether the features are of the image as a whole, for one target per image, or
+        stay a map, for a target per cell of 32 x 32 pixels: those of VGG-16 leave out
+        the pixels that fill no cell, those of a ResNet have a smaller last cell.
+
     Raises
     ------
     ImportError
@@ -157,6 +168,54 @@ class TorchvisionBackbone(ImageBackbone):
         "name": [StrOptions(set(TORCHVISION))],
         "weights": "no_validation",
         "frozen": ["boolean"],
+        "pooled": ["boolean"],
+    }
+
+    def __init__(self, name="resnet18", *, weights=None, frozen=False, pooled=True):
+        self.name = name
+        self.weights = weights
+        self.frozen = frozen
+        self.pooled = pooled
+
+    def build_for(self, n_channels):
+        """Make the network; a first layer for other than 3 channels starts anew."""
+        network = load_torchvision(self.name, self.weights, n_channels)
+        if not self.pooled:
+            is_resnet = self.name.startswith("resnet")
+            parts = [*network.children()][:-2] if is_resnet else [network.features]
+            network = nn.Sequential(*parts)
+        elif self.name.startswith("resnet"):
+            network.fc = nn.Identity()
+        else:
+            network.classifier[-1] = nn.Identity()
+        return Frozen(network) if self.frozen else network
+
+
+class TimmBackbone(ImageBackbone):
+    """A network of timm (PyTorch image models) without its last layer.
+
+    Parameters
+    ----------
+    name : str, default="resnet18"
+        Which one, as ``timm.list_models`` tells.
+
+    weights : path, bool or None, default=None
+        What it starts from: a file of weights, what timm has for this name (True, which
+        timm may download), or chance.
+
+    frozen : bool, default=False
+        Whether it stays as it is, batch statistics included, and only the heads learn.
+
+    Raises
+    ------
+    ImportError
+        If timm is not installed.
+    """
+
+    _parameter_constraints: dict = {
+        "name": [str],
+        "weights": [str, PathLike, "boolean", None],
+        "frozen": ["boolean"],
     }
 
     def __init__(self, name="resnet18", *, weights=None, frozen=False):
@@ -165,25 +224,21 @@ class TorchvisionBackbone(ImageBackbone):
         self.frozen = frozen
 
     def build_for(self, n_channels):
-        """Make the network; a first layer for other than 3 channels starts anew."""
+        """Make the network, which timm fits to other than 3 channels."""
         try:
-            from torchvision import models
+            import timm
         except ImportError as error:
             raise ImportError(
-                f"The backbone {self.name!r} is torchvision's, which cannot be "
-                "imported: pip install torchvision, in the release that goes with "
-                "your torch."
+                "TimmBackbone needs timm, which cannot be imported: pip install timm."
             ) from error
         is_file = isinstance(self.weights, (str, PathLike))
-        network = getattr(models, self.name)(weights=None if is_file else self.weights)
-        if is_file:
-            network.load_state_dict(torch.load(self.weights, weights_only=True))
-        if self.name.startswith("resnet"):
-            network.fc = nn.Identity()
-            network.conv1 = fitting(network.conv1, n_channels)
-        else:
-            network.classifier[-1] = nn.Identity()
-            network.features[0] = fitting(network.features[0], n_channels)
+        network = timm.create_model(
+            self.name,
+            pretrained=bool(self.weights) and not is_file,
+            checkpoint_path=str(self.weights) if is_file else "",
+            in_chans=n_channels,
+            num_classes=0,
+        )
         return Frozen(network) if self.frozen else network
 
 
@@ -209,6 +264,54 @@ class Frozen(nn.Module):
         """Run the network, without gradients."""
         with torch.no_grad():
             return self.network(X)
+
+
+def checked_widths(channels):
+    """Check the widths of the stages of a network."""
+    if not len(channels) or not all(
+        isinstance(width, Integral) and int(width) > 0 for width in channels
+    ):
+        raise ValueError(
+            "channels must name the width of one stage at least, each a positive "
+            f"integer; got {channels!r}."
+        )
+    return channels
+
+
+def load_torchvision(name, weights, n_channels):
+    """Make a network of torchvision for so many channels, with its last layer.
+
+    Parameters
+    ----------
+    name : {"resnet18", "resnet34", "resnet50", "vgg16_bn"}
+        Which one.
+
+    weights : path, torchvision weights or None
+        What it starts from.
+
+    n_channels : int
+        Channels of the images; a first layer for other than 3 starts anew.
+
+    Returns
+    -------
+    network : nn.Module
+    """
+    try:
+        from torchvision import models
+    except ImportError as error:
+        raise ImportError(
+            f"The backbone {name!r} is torchvision's, which cannot be imported: pip "
+            "install torchvision, in the release that goes with your torch."
+        ) from error
+    is_file = isinstance(weights, (str, PathLike))
+    network = getattr(models, name)(weights=None if is_file else weights)
+    if is_file:
+        network.load_state_dict(torch.load(weights, weights_only=True))
+    if name.startswith("resnet"):
+        network.conv1 = fitting(network.conv1, n_channels)
+    else:
+        network.features[0] = fitting(network.features[0], n_channels)
+    return network
 
 
 def fitting(layer, n_channels):

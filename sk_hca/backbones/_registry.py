@@ -12,12 +12,14 @@ from sk_hca.backbones._images import (
     ConvBackbone,
     TorchvisionBackbone,
 )
+from sk_hca.backbones._maps import UNetBackbone
 from sk_hca.backbones._mlp import BaseBackbone, MLPBackbone
 from sk_hca.base import resolve
 
 BACKBONES = {
     "mlp": MLPBackbone,
     "cnn": ConvBackbone,
+    "unet": UNetBackbone,
     **{name: partial(TorchvisionBackbone, name) for name in TORCHVISION},
 }
 

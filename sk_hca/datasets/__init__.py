@@ -1,5 +1,6 @@
 """Imbalanced data: small, in the package or drawn; images and benchmarks in folders."""
 
+from sk_hca.datasets._cells import local_counts, local_sums
 from sk_hca.datasets._crowds import load_shanghaitech
 from sk_hca.datasets._depth import load_nyud2_dir, read_depth_maps
 from sk_hca.datasets._embedded import load_abalone
@@ -21,6 +22,8 @@ __all__ = [
     "load_nyud2_dir",
     "load_shanghaitech",
     "load_sts_b_dir",
+    "local_counts",
+    "local_sums",
     "make_imbalanced_images",
     "make_imbalanced_maps",
     "make_imbalanced_table",

@@ -26,6 +26,7 @@ from sk_hca.backbones import (
     feature_shape,
     make_backbone,
 )
+from sk_hca.base import check_alias
 from sk_hca.binning import distinct_targets
 from sk_hca.estimators._design import check_design, design_of
 from sk_hca.estimators._door import DataDoor
@@ -312,6 +313,35 @@ def count_features(extractor, data, device):
     """Return how many features a backbone gives, where the targets are."""
     few, _ = next(iter(batches(data.subset(np.arange(min(2, len(data)))), 2)))
     return feature_shape(extractor.member(), few.to(device), data.y.shape[1:])
+
+
+def make_reduction(reduce):
+    """Return what adds up or averages the answers of every map, or leaves them.
+
+    Parameters
+    ----------
+    reduce : {"sum", "mean"} or None
+        What becomes of a map.
+
+    Returns
+    -------
+    reduction : callable
+        Takes answers of shape (n, *S), gives (n,) or leaves them.
+    """
+    if reduce is not None:
+        check_alias("reduce", reduce, ("sum", "mean"))
+
+    def reduction(maps):
+        if reduce is None:
+            return maps
+        if maps.ndim == 1:
+            raise ValueError(
+                f"reduce={reduce!r} is for maps, but this model was fitted on one "
+                "target per sample. Leave it out."
+            )
+        return getattr(maps, reduce)(axis=tuple(range(1, maps.ndim)))
+
+    return reduction
 
 
 def finite_rows(answers, size=4096):

@@ -8,6 +8,7 @@ from sk_hca.estimators._base import (
     draw_seed,
     keeping_the_model,
     known_targets,
+    make_reduction,
     measure_targets,
 )
 from sk_hca.estimators._heads import HeadTrainer
@@ -173,7 +174,7 @@ net_params, warm_start, random_state, verbose
             self._train_once(data, draw_seed(self.random_state), earlier)
         return self
 
-    def predict(self, X):
+    def predict(self, X, reduce=None):
         """Predict targets.
 
         Parameters
@@ -181,16 +182,22 @@ net_params, warm_start, random_state, verbose
         X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
             Inputs.
 
+        reduce : {"sum", "mean"} or None, default=None
+            What becomes of a map: its sum, such as the count of an image whose cells
+            were counted, its mean, or the map itself.
+
         Returns
         -------
-        y : ndarray of shape (n, *S)
+        y : ndarray of shape (n, *S), or (n,) where maps are reduced
             Targets, in the unit of the data: the location, whatever the loss.
         """
+        reduction = make_reduction(reduce)
         data = self._check_inputs(X)
         location = self._read(
             self.net_.module_, data, lambda output: output.location.double()
         )
-        return self.target_center_ + self.target_scale_ * location
+        answers = self.target_center_ + self.target_scale_ * location
+        return reduction(answers)
 
     def _plan_heads(self, n_features, data, device):
         """Return what makes the linear output, and what this minimises."""

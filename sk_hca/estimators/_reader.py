@@ -15,7 +15,7 @@ from sk_hca.adjustment import (
 )
 from sk_hca.backbones import Network
 from sk_hca.base import LevelClasses
-from sk_hca.estimators._base import BaseDeepRegressor
+from sk_hca.estimators._base import BaseDeepRegressor, make_reduction
 from sk_hca.hierarchy import HierarchicalBinner, level_steps
 from sk_hca.prediction import (
     BinnedDistribution,
@@ -47,7 +47,7 @@ class LevelReader(BaseDeepRegressor):
         """Return the borders of the finest classes."""
         return self.hierarchy_.edges_
 
-    def predict(self, X):
+    def predict(self, X, reduce=None):
         """Predict targets.
 
         Parameters
@@ -55,15 +55,20 @@ class LevelReader(BaseDeepRegressor):
         X : array-like of shape (n, n_features) or (n, C, H, W), or torch Dataset
             Inputs.
 
+        reduce : {"sum", "mean"} or None, default=None
+            What becomes of a map: its sum, such as the count of an image whose cells
+            were counted, its mean, or the map itself.
+
         Returns
         -------
-        y : ndarray of shape (n, *S)
+        y : ndarray of shape (n, *S), or (n,) where maps are reduced
             Targets, in the unit of the data and within the range of training.
         """
-        decoder = make_decoder(self.decoder)
-        return self._answer(
+        decoder, reduction = make_decoder(self.decoder), make_reduction(reduce)
+        answers = self._answer(
             X, lambda mode, output, levels: mode.decode(output, levels, decoder)
         )
+        return reduction(answers)
 
     def _has_seen_enough(self):
         """Tell whether the training data as a whole are more than few-shot."""

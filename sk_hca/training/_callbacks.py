@@ -87,23 +87,26 @@ def is_finite(weights):
 class OneCycle(LRScheduler):
     """Raise the learning rate, then lower it to nothing, over the whole training.
 
+    The peak of every group of parameters is the rate that it was given.
+
     Parameters
     ----------
-    max_lr : float
-        Peak learning rate.
-
     total_steps : int
         Batches of the whole training.
     """
 
-    def __init__(self, max_lr, total_steps):
+    def __init__(self, total_steps):
         super().__init__(
             OneCycleLR,
             step_every="batch",
-            max_lr=max_lr,
             total_steps=total_steps,
             cycle_momentum=False,
         )
+
+    def _get_scheduler(self, net, policy, **settings):
+        """Make torch's scheduler, with a peak for every group."""
+        peaks = [group["lr"] for group in net.optimizer_.param_groups]
+        return super()._get_scheduler(net, policy, max_lr=peaks, **settings)
 
     def on_train_end(self, net, **kwargs):
         """Let go of the optimiser, which the net keeps (and pickles) itself."""

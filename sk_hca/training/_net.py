@@ -237,7 +237,7 @@ def make_net(module, criterion, train, settings, valid=None):
     callbacks = [("finite_loss", FiniteLoss())]
     if settings.anneals and n_steps > 1:
         # One step more than there are batches: the last batch still learns a little.
-        callbacks.append(("schedule", OneCycle(params["lr"], n_steps + 1)))
+        callbacks.append(("schedule", OneCycle(n_steps + 1)))
     if valid is not None:
         stopping = EarlyStopping(patience=settings.patience, load_best=True)
         callbacks.append(("early_stopping", stopping))

@@ -199,3 +199,22 @@ def test_schedule_serves_every_optimizer(alias):
     net = train(Fragile(), optimizer=alias, anneals=True, callbacks=[recorder])
     assert recorder.lrs[0] < max(recorder.lrs)
     assert net.history[-1, "train_loss"] < net.history[0, "train_loss"]
+
+
+def test_every_group_of_parameters_rises_to_its_own_rate():
+    class Watcher(Callback):
+        def __init__(self):
+            self.lrs = []
+
+        def on_batch_begin(self, net, training=False, **kwargs):
+            groups = net.optimizer_.param_groups
+            self.lrs.append({group["lr"] for group in groups})
+
+    watcher = Watcher()
+    groups = {"optimizer__param_groups": [("*bias", {"lr": 0.01})]}
+    train(
+        Fragile(), anneals=True, callbacks=[watcher], net_params=groups, max_epochs=20
+    )
+    rates = np.array([sorted(lrs) for lrs in watcher.lrs])
+    np.testing.assert_allclose(rates.max(axis=0), [0.01, 0.05], rtol=0.01)
+    np.testing.assert_allclose(rates[:, 0] / rates[:, 1], 0.2)
