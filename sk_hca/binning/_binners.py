@@ -215,7 +215,7 @@ class UniformErrorBinner(_NumberBinner):
 
     Parameters
     ----------
-    n_bins : int, default=100
+    n_bins : int, default=40
         Largest number of classes: there are never more than distinct targets.
 
     empty : {"midpoint", "merge"}, default="midpoint"
@@ -231,6 +231,10 @@ class UniformErrorBinner(_NumberBinner):
     >>> binner.edges_
     array([ 0. ,  1.5, 27. , 79.5, 99. ])
     """
+
+    def __init__(self, n_bins=40, *, empty="midpoint"):
+        self.n_bins = n_bins
+        self.empty = empty
 
     def make_edges(self, values, counts):
         """Make the largest product of count and width as small as can be."""

@@ -48,9 +48,9 @@ class HCARegressor(StudentTrainer):
         ``"range"``, ``"marginal"``, or an object.  All but ``"distill"`` are
         learning-free: ``set_params(mode="mul").predict(X)`` answers at once.
 
-    binner : str, BaseBinner or array of edges, default="linear"
-        How the target line is cut: ``"linear"``, ``"log"``, ``"quantile"``,
-        ``"uniform_error"``, an object, or the edges themselves.
+    binner : str, BaseBinner or array of edges, default="uniform_error"
+        How the target line is cut: ``"uniform_error"`` (40 classes), ``"linear"``,
+        ``"log"``, ``"quantile"``, an object, or the edges themselves.
 
     merging : {"equal_number", "equal_length", "same", "recursive"}
         How coarse classes are made of fine ones; by default, with equal numbers of
@@ -234,7 +234,7 @@ class HCARegressor(StudentTrainer):
         backbone="mlp",
         *,
         mode="marginal",
-        binner="linear",
+        binner="uniform_error",
         merging="equal_number",
         n_levels="auto",
         labels="histogram_gaussian",

@@ -163,7 +163,7 @@ def test_early_stopping_ends_on_noise_with_the_best_weights(kind):
         validation_fraction=0.25,
         patience=3,
         max_epochs=60,
-        lr=0.05,
+        lr=0.02,
         callbacks=[watcher],
     ).fit(X, y)
     losses = model.history_[:, "valid_loss"]
