@@ -19,6 +19,12 @@ from sk_hca.adjustment._balance import (
     log_prior_ratio,
     make_balance,
 )
+from sk_hca.adjustment._calibration import (
+    TemperedAdjustment,
+    WeightedAdjustment,
+    fit_exponents,
+    level_votes,
+)
 from sk_hca.adjustment._functional import (
     adjust_add,
     adjust_marginal,
@@ -40,10 +46,14 @@ __all__ = [
     "NoAdjustment",
     "PriorCorrection",
     "RangeAdjustment",
+    "TemperedAdjustment",
+    "WeightedAdjustment",
     "adjust_add",
     "adjust_marginal",
     "adjust_mul",
     "adjust_range",
+    "fit_exponents",
+    "level_votes",
     "log_prior_ratio",
     "make_adjustment",
     "make_balance",

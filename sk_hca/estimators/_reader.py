@@ -29,6 +29,21 @@ from sk_hca.training import StageNet
 FEW = 20
 
 
+def has_seen_enough(estimator):
+    """Tell whether the training data of a model, as a whole, are more than few-shot."""
+    if not hasattr(estimator, "net_"):
+        return True
+    n_samples = max(
+        estimator.target_counts_[1].sum(), estimator.hierarchy_.counts_.sum()
+    )
+    if n_samples >= FEW:
+        return True
+    raise AttributeError(
+        f"It takes {FEW} training samples at least to speak of probabilities; "
+        f"this model was fitted on {n_samples:g}. Use predict."
+    )
+
+
 class LevelReader(BaseDeepRegressor):
     """Read the levels of a fitted estimator, batch by batch.
 
@@ -70,19 +85,7 @@ class LevelReader(BaseDeepRegressor):
         )
         return reduction(answers)
 
-    def _has_seen_enough(self):
-        """Tell whether the training data as a whole are more than few-shot."""
-        if not hasattr(self, "net_"):
-            return True
-        n_samples = max(self.target_counts_[1].sum(), self.hierarchy_.counts_.sum())
-        if n_samples >= FEW:
-            return True
-        raise AttributeError(
-            f"It takes {FEW} training samples at least to speak of probabilities; "
-            f"this model was fitted on {n_samples:g}. Use predict."
-        )
-
-    @available_if(_has_seen_enough)
+    @available_if(has_seen_enough)
     def predict_proba(self, X):
         """Predict how probable every finest class is.
 
@@ -103,7 +106,7 @@ class LevelReader(BaseDeepRegressor):
             X, lambda mode, output, levels: mode.scores(output, levels).softmax(dim=1)
         )
 
-    @available_if(_has_seen_enough)
+    @available_if(has_seen_enough)
     def predict_distribution(self, X):
         """Predict a distribution of the target, with everything it can answer.
 
@@ -129,7 +132,7 @@ class LevelReader(BaseDeepRegressor):
             self.predict_proba(X), hierarchy.edges_, hierarchy.values_
         )
 
-    @available_if(_has_seen_enough)
+    @available_if(has_seen_enough)
     def predict_quantiles(self, X, quantiles):
         """Predict quantiles of the target, decoded batch by batch.
 
@@ -159,7 +162,7 @@ class LevelReader(BaseDeepRegressor):
 
         return self._answer(X, read_off)
 
-    @available_if(_has_seen_enough)
+    @available_if(has_seen_enough)
     def predict_interval(self, X, coverage=0.9):
         """Predict the central interval of the target's distribution.
 

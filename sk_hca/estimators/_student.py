@@ -5,15 +5,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.adjustment import make_adjustment
 from sk_hca.estimators._base import draw_seed, seeded
+from sk_hca.estimators._calibration import LevelCalibrator
 from sk_hca.estimators._heads import HeadTrainer, head_batch_size
-from sk_hca.estimators._reader import LevelReader
 from sk_hca.estimators._stages import student_stage
 from sk_hca.estimators._weighing import weighed
 from sk_hca.targets import make_labels
 from sk_hca.training import train_stage
 
 
-class StudentTrainer(HeadTrainer, LevelReader):
+class StudentTrainer(HeadTrainer, LevelCalibrator):
     """Train the student of a mode that has one."""
 
     # What a subclass holds.
