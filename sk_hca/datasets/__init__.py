@@ -8,6 +8,7 @@ from sk_hca.datasets._faces import load_agedb_dir, load_imdb_wiki_dir
 from sk_hca.datasets._files import ImageFiles
 from sk_hca.datasets._image_tables import read_image_table
 from sk_hca.datasets._sentences import load_sts_b_dir
+from sk_hca.datasets._subsets import balanced_subset, imbalanced_subset
 from sk_hca.datasets._synthetic import (
     make_imbalanced_images,
     make_imbalanced_maps,
@@ -16,6 +17,8 @@ from sk_hca.datasets._synthetic import (
 
 __all__ = [
     "ImageFiles",
+    "balanced_subset",
+    "imbalanced_subset",
     "load_abalone",
     "load_agedb_dir",
     "load_imdb_wiki_dir",
