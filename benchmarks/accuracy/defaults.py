@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 
 from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.backbones import MLPBackbone
-from sk_hca.binning import LinearBinner, UniformErrorBinner
+from sk_hca.binning import LinearBinner, MixedBinner, UniformErrorBinner
 from sk_hca.datasets import load_abalone
 from sk_hca.metrics import shot_report
 
@@ -41,8 +41,8 @@ CHOICES = {
     "labels='one_hot'": HCARegressor(labels="one_hot"),
     "LinearBinner(40)": HCARegressor(binner=LinearBinner(40)),
     "LinearBinner(100)": HCARegressor(binner=LinearBinner(100)),
-    "UniformErrorBinner(24)": HCARegressor(binner=UniformErrorBinner(24)),
-    "UniformErrorBinner(100)": HCARegressor(binner=UniformErrorBinner(100)),
+    "UniformErrorBinner(40)": HCARegressor(binner=UniformErrorBinner(40)),
+    "MixedBinner(64)": HCARegressor(binner=MixedBinner(64)),
     "n_pieces=0": HCARegressor(MLPBackbone(n_pieces=0, n_frequencies=8)),
     "n_frequencies=0": HCARegressor(MLPBackbone(n_frequencies=0)),
     "weight_decay=0.01": HCARegressor(net_params={"optimizer__weight_decay": 0.01}),

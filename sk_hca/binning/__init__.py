@@ -6,6 +6,7 @@ from sk_hca.binning._binners import (
     CustomBinner,
     LinearBinner,
     LogBinner,
+    MixedBinner,
     QuantileBinner,
     UniformErrorBinner,
     make_binner,
@@ -16,6 +17,7 @@ from sk_hca.binning._edges import (
     distinct_targets,
     linear_edges,
     log_edges,
+    mixed_edges,
     quantile_edges,
     uniform_error_edges,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "CustomBinner",
     "LinearBinner",
     "LogBinner",
+    "MixedBinner",
     "QuantileBinner",
     "UniformErrorBinner",
     "assign",
@@ -34,6 +37,7 @@ __all__ = [
     "linear_edges",
     "log_edges",
     "make_binner",
+    "mixed_edges",
     "quantile_edges",
     "uniform_error_edges",
 ]

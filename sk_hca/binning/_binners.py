@@ -18,14 +18,11 @@ from sk_hca.binning._edges import (
     edges_between,
     linear_edges,
     log_edges,
-    midpoints,
+    mix_edges,
     require_two_targets,
 )
-from sk_hca.binning._partitions import (
-    counts_are_ones,
-    quantile_ends,
-    uniform_error_ends,
-)
+from sk_hca.binning._partitions import quantile_ends, uniform_error_ends
+from sk_hca.binning._statistics import class_starts, class_statistics
 
 
 class BaseBinner(BaseEstimator):
@@ -98,7 +95,7 @@ class BaseBinner(BaseEstimator):
         if self.empty == "merge":
             edges = _merge_empty(edges, values, name)
         self.edges_ = edges
-        self.values_, self.counts_ = _class_statistics(values, counts, edges)
+        self.values_, self.counts_ = class_statistics(values, counts, edges)
         return self
 
 
@@ -215,7 +212,7 @@ class UniformErrorBinner(_NumberBinner):
 
     Parameters
     ----------
-    n_bins : int, default=40
+    n_bins : int, default=100
         Largest number of classes: there are never more than distinct targets.
 
     empty : {"midpoint", "merge"}, default="midpoint"
@@ -232,13 +229,43 @@ class UniformErrorBinner(_NumberBinner):
     array([ 0. ,  1.5, 27. , 79.5, 99. ])
     """
 
+    def make_edges(self, values, counts):
+        """Make the largest product of count and width as small as can be."""
+        return edges_between(values, uniform_error_ends(values, counts, self.n_bins))
+
+
+class MixedBinner(_NumberBinner):
+    """Cut half as equal intervals do and half as equal count times width (UEP).
+
+    Classes are narrow where targets are common, and never much wider than those of
+    equal intervals where targets are rare.
+
+    Parameters
+    ----------
+    n_bins : int, default=40
+        Number of classes.
+
+    empty : {"midpoint", "merge"}, default="midpoint"
+        What becomes of a class without samples, see :class:`BaseBinner`.
+
+    See Also
+    --------
+    mixed_edges : The same as a function.
+
+    Examples
+    --------
+    >>> binner = MixedBinner(n_bins=4).fit([0, 1, 2, 3, 4, 50, 60, 99])
+    >>> binner.edges_.round(1)
+    array([ 0. , 13.3, 42.3, 75.9, 99. ])
+    """
+
     def __init__(self, n_bins=40, *, empty="midpoint"):
         self.n_bins = n_bins
         self.empty = empty
 
     def make_edges(self, values, counts):
-        """Make the largest product of count and width as small as can be."""
-        return edges_between(values, uniform_error_ends(values, counts, self.n_bins))
+        """Take equal steps along the mean of both ways to count."""
+        return mix_edges(values, counts, self.n_bins)
 
 
 class CustomBinner(BaseBinner):
@@ -279,6 +306,7 @@ BINNERS = {
     "log": LogBinner,
     "quantile": QuantileBinner,
     "uniform_error": UniformErrorBinner,
+    "mixed": MixedBinner,
 }
 
 
@@ -332,7 +360,7 @@ def _check_edges(edges, name):
 
 def _merge_empty(edges, values, name):
     """Keep one border between neighbouring classes with samples, the most central."""
-    occupied = np.flatnonzero(np.diff(_class_starts(values, edges)))
+    occupied = np.flatnonzero(np.diff(class_starts(values, edges)))
     if len(occupied) < 2:
         raise ValueError(
             f"{name} puts all targets, from {values[0]:.6g} to {values[-1]:.6g}, into "
@@ -344,35 +372,3 @@ def _merge_empty(edges, values, name):
         middle = between[0] / 2 + between[-1] / 2
         kept.append(between[np.argmin(np.abs(between - middle))])
     return np.array([edges[0], *kept, edges[-1]])
-
-
-def _class_starts(values, edges):
-    """Return where each class begins among the distinct targets, and their number."""
-    inner = np.searchsorted(values, edges[1:-1], side="right")
-    return np.concatenate([[0], inner, [len(values)]])
-
-
-def _class_statistics(values, counts, edges):
-    """Average and count the targets of every class, from the sorted distinct ones."""
-    starts = _class_starts(values, edges)
-    occupied = np.flatnonzero(np.diff(starts))
-    first, end = starts[occupied], starts[occupied + 1]
-    ones = counts_are_ones(counts)
-    total = end - first if ones else np.add.reduceat(counts, first)
-    scale, scaled = 1.0, values
-    if not np.isfinite(float(total.sum()) * max(-float(values[0]), float(values[-1]))):
-        scale = float(total.sum())
-        scaled = values / scale
-    if ones:
-        sums = np.add.reduceat(scaled, first)
-    else:
-        pairs = zip(first, end, strict=True)
-        sums = np.array([(scaled[a:b] * counts[a:b]).sum() for a, b in pairs])
-    class_values = midpoints(edges)
-    # Rounding may not carry a mean out of its class.
-    class_values[occupied] = np.clip(
-        sums / total * scale, values[first], values[end - 1]
-    )
-    class_counts = np.zeros(len(class_values), dtype=counts.dtype)
-    class_counts[occupied] = total
-    return class_values, class_counts

@@ -248,6 +248,55 @@ def uniform_error_edges(y, n_bins, sample_weight=None):
     return edges_between(values, uniform_error_ends(values, counts, n_bins))
 
 
+@validate_params(_WEIGHTED_CONSTRAINTS, prefer_skip_nested_validation=True)
+def mixed_edges(y, n_bins, sample_weight=None):
+    """Cut the target line half as :func:`linear_edges` and :func:`uniform_error_edges`.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Targets, in the unit of the data.
+
+    n_bins : int
+        Number of intervals; at least 2.
+
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each target; 2 is the same as giving the target twice.
+
+    Returns
+    -------
+    edges : ndarray of shape (n_bins + 1,)
+        Strictly increasing, from the smallest to the largest target.
+
+    Notes
+    -----
+    Both cuts number the target line from 0 to 1, linearly between their borders; these
+    edges are where the mean of both numbers is a multiple of ``1 / n_bins``.
+
+    Examples
+    --------
+    >>> mixed_edges([0, 1, 2, 3, 4, 50, 60, 99], n_bins=4).round(1)
+    array([ 0. , 13.3, 42.3, 75.9, 99. ])
+    """
+    values, counts = distinct_targets(y, sample_weight)
+    require_two_targets(values[0], values[-1], np.size(y), "mixed_edges")
+    return mix_edges(values, counts, n_bins)
+
+
+def mix_edges(values, counts, n_bins):
+    """Return the mixed edges of distinct targets and their counts."""
+    even = linear_edges(values[[0, -1]], n_bins)
+    uneven = edges_between(values, uniform_error_ends(values, counts, n_bins))
+    points = np.union1d(even, uneven)
+    numbers = [
+        np.interp(points, edges, np.linspace(0, 1, len(edges)))
+        for edges in (even, uneven)
+    ]
+    shares = np.linspace(0, 1, n_bins + 1)[1:-1]
+    borders = np.interp(shares, (numbers[0] + numbers[1]) / 2, points)
+    return edges_around(borders, values[0], values[-1])
+
+
 def assign(y, edges):
     """Find the class of each target; intervals are closed on the right.
 

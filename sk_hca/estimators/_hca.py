@@ -48,8 +48,8 @@ class HCARegressor(StudentTrainer):
         ``"range"``, ``"marginal"``, or an object.  All but ``"distill"`` are
         learning-free: ``set_params(mode="mul").predict(X)`` answers at once.
 
-    binner : str, BaseBinner or array of edges, default="uniform_error"
-        How the target line is cut: ``"uniform_error"`` (40 classes), ``"linear"``,
+    binner : str, BaseBinner or array of edges, default="mixed"
+        How the target line is cut: ``"mixed"``, ``"linear"``, ``"uniform_error"``,
         ``"log"``, ``"quantile"``, an object, or the edges themselves.
 
     merging : {"equal_number", "equal_length", "same", "recursive"}
@@ -234,7 +234,7 @@ class HCARegressor(StudentTrainer):
         backbone="mlp",
         *,
         mode="marginal",
-        binner="uniform_error",
+        binner="mixed",
         merging="equal_number",
         n_levels="auto",
         labels="histogram_gaussian",

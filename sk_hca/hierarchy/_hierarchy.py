@@ -73,8 +73,8 @@ class HierarchicalBinner(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     binner : str, BaseBinner or array-like of shape (C_H + 1,), default="quantile"
-        How the finest level is cut: an alias ("linear", "log", "quantile" or
-        "uniform_error"), a recipe, or its borders.
+        How the finest level is cut: an alias ("linear", "log", "quantile",
+        "uniform_error" or "mixed"), a recipe, or its borders.
 
     merging : {"equal_number", "equal_length", "same", "recursive"}, \
             default="equal_number"

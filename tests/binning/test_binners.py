@@ -19,6 +19,7 @@ from sk_hca.binning import (
     linear_edges,
     log_edges,
     make_binner,
+    mixed_edges,
     quantile_edges,
     uniform_error_edges,
 )
@@ -28,6 +29,7 @@ FUNCTIONS = {
     "log": log_edges,
     "quantile": quantile_edges,
     "uniform_error": uniform_error_edges,
+    "mixed": mixed_edges,
 }
 
 aliases = st.sampled_from(sorted(BINNERS))

@@ -13,11 +13,18 @@ from sk_hca.binning import (
     distinct_targets,
     linear_edges,
     log_edges,
+    mixed_edges,
     quantile_edges,
     uniform_error_edges,
 )
 
-FUNCTIONS = [linear_edges, log_edges, quantile_edges, uniform_error_edges]
+FUNCTIONS = [
+    linear_edges,
+    log_edges,
+    quantile_edges,
+    uniform_error_edges,
+    mixed_edges,
+]
 DATA_DRIVEN = [quantile_edges, uniform_error_edges]
 CONSTANT_MESSAGE = r"needs at least two distinct targets .* got n_samples=3, all equal"
 
@@ -211,6 +218,18 @@ def test_uniform_error_edges_equalise_the_error_of_dense_targets():
     index = assign(y, uniform_error_edges(y, 20))
     errors = [(index == c).sum() * np.ptp(y[index == c]) for c in range(20)]
     assert max(errors) / min(errors) < 1.15
+
+
+def test_mixed_edges_are_halfway_between_equal_width_and_equal_error():
+    y = np.random.default_rng(0).exponential(size=2000)
+    edges = mixed_edges(y, 20)
+    even, uneven = linear_edges(y, 20), uniform_error_edges(y, 20)
+    number = (edges - edges[0]) / np.ptp(edges) * 20
+    other = np.interp(edges, uneven, np.arange(21.0))
+    np.testing.assert_allclose((number + other) / 2, np.arange(21), atol=1e-6)
+    widest = np.diff(edges).max()
+    assert np.diff(even).max() < widest < np.diff(uneven).max()
+    assert widest < 2.01 * np.diff(even).max()
 
 
 def test_uniform_error_edges_spend_classes_that_ties_leave_unused():

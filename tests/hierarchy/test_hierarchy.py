@@ -16,7 +16,7 @@ from sk_hca.binning import CustomBinner, LinearBinner, QuantileBinner, assign
 from sk_hca.hierarchy import HierarchicalBinner, merge_classes
 
 MERGINGS = ["equal_number", "equal_length", "recursive"]
-BINNERS = ["linear", "log", "quantile", "uniform_error"]
+BINNERS = ["linear", "log", "quantile", "uniform_error", "mixed"]
 
 targets = st.one_of(
     st.lists(st.integers(0, 30).map(float), min_size=2, max_size=60),
