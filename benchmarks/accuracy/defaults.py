@@ -42,7 +42,7 @@ CHOICES = {
     "LinearBinner(40)": HCARegressor(binner=LinearBinner(40)),
     "LinearBinner(100)": HCARegressor(binner=LinearBinner(100)),
     "UniformErrorBinner(40)": HCARegressor(binner=UniformErrorBinner(40)),
-    "MixedBinner(64)": HCARegressor(binner=MixedBinner(64)),
+    "MixedBinner(40)": HCARegressor(binner=MixedBinner(40)),
     "n_pieces=0": HCARegressor(MLPBackbone(n_pieces=0, n_frequencies=8)),
     "n_frequencies=0": HCARegressor(MLPBackbone(n_frequencies=0)),
     "weight_decay=0.01": HCARegressor(net_params={"optimizer__weight_decay": 0.01}),

@@ -242,7 +242,7 @@ class MixedBinner(_NumberBinner):
 
     Parameters
     ----------
-    n_bins : int, default=40
+    n_bins : int, default=100
         Number of classes.
 
     empty : {"midpoint", "merge"}, default="midpoint"
@@ -258,10 +258,6 @@ class MixedBinner(_NumberBinner):
     >>> binner.edges_.round(1)
     array([ 0. , 13.3, 42.3, 75.9, 99. ])
     """
-
-    def __init__(self, n_bins=40, *, empty="midpoint"):
-        self.n_bins = n_bins
-        self.empty = empty
 
     def make_edges(self, values, counts):
         """Take equal steps along the mean of both ways to count."""
