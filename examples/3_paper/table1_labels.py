@@ -7,7 +7,7 @@ from 58.2 to 53.7.
 
     python examples/3_paper/table1_labels.py                 # a stand-in, in minutes
     python examples/3_paper/table1_labels.py --standin FOLDER
-    python examples/3_paper/table1_labels.py --data IMDB_WIKI --crowds SHANGHAITECH
+    python examples/3_paper/table1_labels.py --data IMDB_WIKI --crowds SHTECH
 """
 
 from paper import hca_d, hierarchy, lower, options, print_table, read, repeat
