@@ -35,7 +35,10 @@ def experiment(task, seed):
 
 
 def draw(figure, fine, levels):
-    """Draw the finest level, and what becomes of the sample on the coarse ones."""
+    """Draw a sample on the finest level and, pooled, on the coarse ones.
+
+    Grey is the range that holds its best class.
+    """
     axes = figure.subplots(1, 1 + len(levels))
     axes[0].bar(np.arange(len(fine)), fine)
     axes[0].set(title=f"{len(fine)} classes", ylabel="probability")
@@ -43,7 +46,7 @@ def draw(figure, fine, levels):
         for shift, (name, p) in zip((-0.2, 0.2), pooled.items(), strict=True):
             axis.bar(np.arange(len(p)) + shift, p, width=0.4, label=name)
         axis.axvspan(right - 0.5, right + 0.5, color="0.9", zorder=0)
-        axis.set(title=f"{len(p)} classes; grey: the range of the best")
+        axis.set(title=f"{len(p)} classes", xticks=np.arange(len(p)))
     axes[-1].legend()
 
 

@@ -52,10 +52,13 @@ class Task:
         Backbone and training: parameters that both estimators share.
 
     bins : array of edges, default="unique"
-        Bins of balanced errors, and of LDS where they are edges.
+        Bins of balanced errors.
 
-    ranksim : float, default=0.01
-        Weight of RankSim.
+    weighting_bins : int or array of edges, default=50
+        Bins of LDS.
+
+    ranked : dict
+        What a training with RankSim has.
 
     student : dict, default={}
         Parameters of stage two.
@@ -74,7 +77,8 @@ class Task:
     columns: tuple
     settings: dict
     bins: object = "unique"
-    ranksim: float = 0.01
+    weighting_bins: object = 50
+    ranked: dict = field(default_factory=lambda: {"penalty": RankSim()})
     student: dict = field(default_factory=dict)
     groups: np.ndarray | None = None
 
@@ -125,14 +129,13 @@ def regression(task, seed, **changes):
 
 def lds(task):
     """Return label distribution smoothing as Yang et al. use it."""
-    bins = 50 if isinstance(task.bins, str) else task.bins
-    return LDSWeighting(bins, kernel="gaussian", size=5, sigma=2)
+    return LDSWeighting(task.weighting_bins, kernel="gaussian", size=5, sigma=2)
 
 
 def compare_all(task, seed):
     """Run every row of Tables 7 and 8."""
     weighted = {"weighting": lds(task)}
-    ranked = {"penalty": RankSim(task.ranksim)}
+    ranked = task.ranked
     constrained = {"loss": DCRegression(task.edges)}
     rivals = {
         "Regression": {},
@@ -190,7 +193,9 @@ DEPTH_COLUMNS = ("MAE", "RMSE", "AbsRel", "delta 1", "delta 2", "delta 3")
 
 
 def depth_errors(task, y_pred):
-    """Measure depths over all pixels that have one."""
+    """Measure depths over all pixels that have one; finer maps share a prediction."""
+    finer = task.y_test.shape[1] // y_pred.shape[1]
+    y_pred = y_pred.repeat(finer, axis=1).repeat(finer, axis=2)
     known = ~np.isnan(task.y_test)
     y, y_pred = task.y_test[known], np.maximum(y_pred[known], 1e-3)
     error = y_pred - y

@@ -27,6 +27,7 @@ from paper import (
     tell,
 )
 from tasks import FACES, YEARS, ages, draw_faces
+from torch.utils.data import Dataset, Subset
 
 from sk_hca.datasets import balanced_subset, imbalanced_subset
 from sk_hca.metrics import balanced_mean_absolute_error
@@ -47,11 +48,15 @@ def pool(arguments, seed):
     if arguments.data:
         task = ages(arguments, seed)
         inside = np.flatnonzero((task.y_test > 19.5) & (task.y_test < 49.5))
-        task.X_test, task.y_test = task.X_test[inside], task.y_test[inside]
+        task.X_test, task.y_test = Subset(task.X_test, inside), task.y_test[inside]
     else:
         y_train = np.repeat(np.arange(20.0, 50.0), 2000)
         y_test = np.repeat(np.arange(20.0, 50.0), 100)
-        X_train, X_test = draw_faces(np.random.default_rng(seed), y_train, y_test)
+        X_train, X_test = draw_faces(
+            np.random.default_rng(seed),
+            *(y_train, y_test),
+            n_features=4 if arguments.quick else 64,
+        )
         task = Task(
             "Drawn faces of 20 to 49 years",
             *(X_train, y_train, X_test, y_test),
@@ -72,7 +77,9 @@ def experiment(task, seed):
     for draw in (balanced_subset, imbalanced_subset):
         for n, name in SIZES.items():
             index = draw(y, n, bins=AGES, random_state=seed)
-            task.X_train, task.y_train = X[index], y[index]
+            is_lazy = isinstance(X, Dataset)
+            task.X_train = Subset(X, index) if is_lazy else X[index]
+            task.y_train = y[index]
             if hasattr(task, "steps"):  # as many steps for all sets
                 n_epochs = max(1, round(task.steps / np.ceil(len(index) / 256)))
                 task.settings = settings | {"max_epochs": n_epochs}
@@ -89,7 +96,7 @@ def main(argv=None):
     arguments = options(__doc__, argv)
     found = repeat(experiment, pool, arguments)
     sets = [*(f"{n}:{n}" for n in SIZES), *SIZES.values()]
-    table = [
+    table = [  # all sets in one row
         {m: np.concatenate([rows[f"{name} {m}"] for name in sets]) for m in METHODS}
         for _, _, rows in found
     ]

@@ -23,13 +23,11 @@ from paper import (
 )
 from tasks import depths
 
-from sk_hca.regularizers import RankSim
-
 
 def experiment(task, seed):
     """Train regressions and levels, plain, with LDS, and with RankSim too."""
     weighted = {"weighting": lds(task)}
-    ranked = weighted | {"penalty": RankSim(task.ranksim)}
+    ranked = weighted | task.ranked
     groups = {"": {}, " + LDS": weighted, " + LDS + RankSim": ranked}
     rows = {}
     for suffix, changes in groups.items():

@@ -32,6 +32,7 @@ from sk_hca.datasets import (
     make_imbalanced_maps,
     make_imbalanced_table,
 )
+from sk_hca.regularizers import RankSim
 
 YEARS = np.arange(-0.5, 121.0)  # 121 classes, of the ages 0 to 120
 FACES = {"backbone": MLPBackbone((256,), n_pieces=0, n_frequencies=0)}
@@ -83,6 +84,7 @@ def rings(arguments, seed):
         edges=np.arange(0.5, 30.0),
         measure=shot_errors,
         columns=SHOT_COLUMNS,
+        weighting_bins=np.arange(0.5, 30.0),
         settings={"max_epochs": 2 if arguments.quick else 50, "batch_size": 128},
     )
 
@@ -104,6 +106,7 @@ def drawn_ages(arguments, seed):
         edges=YEARS,
         measure=shot_errors,
         columns=SHOT_COLUMNS,
+        weighting_bins=YEARS,
         settings=FACES | {"max_epochs": 2 if arguments.quick else 20},
     )
 
@@ -142,7 +145,8 @@ def similarities(arguments, seed):
         columns=SHOT_COLUMNS,
         settings=FACES | {"max_epochs": 2 if arguments.quick else 15},
         bins=bins,
-        ranksim=3e-4,
+        weighting_bins=bins,
+        ranked={"penalty": RankSim(3e-4)},
     )
 
 
@@ -161,6 +165,7 @@ def long_tail(arguments, seed):
         columns=SHOT_COLUMNS,
         settings=FACES | {"max_epochs": 2 if arguments.quick else 40},
         bins=edges,
+        weighting_bins=edges,
     )
 
 
@@ -276,5 +281,5 @@ def depths(arguments, seed):
             "max_epochs": 1 if arguments.quick else 10,
             "batch_size": 16,
         },
-        bins=np.linspace(0.0, 20.0, 101),
+        weighting_bins=np.linspace(0.0, 20.0, 101),
     )
