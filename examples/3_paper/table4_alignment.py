@@ -31,7 +31,7 @@ def experiment(task, seed):
 
 def main(argv=None):
     """Run the experiment on ages and on crowds."""
-    arguments = options(__doc__, argv)
+    arguments = options(__doc__, argv, repeats=3)
     for make_task in ablations(arguments):
         found = repeat(experiment, make_task, arguments)
         print_table(found)
