@@ -270,12 +270,12 @@ def print_table(found, *, spread=False):
         print(f"{name:{name_width}}" + "".join(f"{cell:>{width}}" for cell in cells))
 
 
-def lower(found, better, worse, column=0):
+def lower(found, better, worse, column=0, name=None):
     """Tell whether one row has a lower mean error than another, as the paper found."""
     a, b = (
         np.array([each[2][row][column] for each in found]) for row in (better, worse)
     )
-    name = found[0][1][column]
+    name = name or found[0][1][column]
     tell(
         a.mean() < b.mean(),
         f"{better} has a lower {name} than {worse}",
