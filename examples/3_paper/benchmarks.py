@@ -154,7 +154,7 @@ def people(root, part):
         columns=COUNT_COLUMNS,
         settings={
             "backbone": TorchvisionBackbone(
-                "vgg16_bn", weights=VGG16_BN_Weights.IMAGENET1K_V1, pool=False
+                "vgg16_bn", weights=VGG16_BN_Weights.IMAGENET1K_V1, pooled=False
             ),
             "optimizer": "adam",
             "lr": 1e-5,
