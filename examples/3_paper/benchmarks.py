@@ -180,7 +180,9 @@ def cut(split):
             pixels = np.asarray(image.convert("RGB"))
         margins = [(0, -size % TILE) for size in pixels.shape[:2]]
         pixels = np.pad(pixels, [*margins, (0, 0)])
-        cells = local_counts(points, pixels.shape[:2], STRIDE)
+        # Some heads are marked on the border of their image, or just beyond.
+        inside = np.clip(points, 0, np.array(pixels.shape[1::-1]) - 1)
+        cells = local_counts(inside, pixels.shape[:2], STRIDE)
         n_cells = TILE // STRIDE
         for row in range(pixels.shape[0] // TILE):
             for column in range(pixels.shape[1] // TILE):

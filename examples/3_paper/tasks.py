@@ -10,6 +10,7 @@ drawn images for crowds and depths.  ``--standin FOLDER`` takes a folder of data
 ``--data ROOT`` is the benchmark itself; see benchmarks.py.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -180,9 +181,9 @@ def rows_of(stored, part):
 # Counts ------------------------------------------------------------------------------
 
 
-def local_network(n_channels, strides, width=16):
+def local_network(strides, width=16):
     """Make a small fully convolutional network, which halves the image at stride 2."""
-    layers = []
+    n_channels, layers = 1, []
     for stride in strides:
         layers += [
             nn.Conv2d(n_channels, width, 3, padding=1),
@@ -207,7 +208,7 @@ def drawn_crowds(arguments, seed, part="A"):
         measure=count_errors,
         columns=COUNT_COLUMNS,
         settings={
-            "backbone": local_network(1, (2, 2, 2)),
+            "backbone": partial(local_network, (2, 2, 2)),
             "max_epochs": 1 if arguments.quick else 15,
             "batch_size": 16,
         },
@@ -282,7 +283,7 @@ def depths(arguments, seed):
         measure=depth_errors,
         columns=DEPTH_COLUMNS,
         settings={
-            "backbone": local_network(1, (1, 1)),
+            "backbone": partial(local_network, (1, 1)),
             "max_epochs": 1 if arguments.quick else 10,
             "batch_size": 16,
         },
