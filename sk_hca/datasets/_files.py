@@ -208,7 +208,9 @@ def opened(path):
             if image.mode[0] in "IF":
                 raise ValueError("it holds more than 8 bits a channel")
             yield image
-    except Exception as error:
+    except MemoryError:  # That is no fault of the file.
+        raise
+    except Exception as error:  # Pillow raises many kinds for a broken file.
         raise OSError(
             f"The image {str(path)!r} cannot be read: {error}. Replace the file, or "
             "drop it: read_image_table(..., unreadable='skip') drops all such files."
