@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 from scipy.special import log_softmax
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from sk_hca.adjustment._adjustments import (
+    ADJUSTMENTS,
     BaseAdjustment,
     level_maps,
     make_adjustment,
@@ -38,7 +39,10 @@ class TemperedAdjustment(BaseAdjustment):
     """
 
     _parameter_constraints: dict = {
-        "mode": [str, BaseAdjustment],
+        "mode": [
+            StrOptions({k for k, v in ADJUSTMENTS.items() if not v.trains_student}),
+            BaseAdjustment,
+        ],
         "temperature": [Interval(Real, 0, None, closed="neither")],
     }
 

@@ -180,9 +180,9 @@ def load_agedb_dir(root, *, check_files=True):
 
 def _read_faces(root, table):
     """Read paths, ages and splits, row by row."""
-    rows = read_columns(table, ["age", "path", "split"])
+    written, paths, splits = read_columns(table, ["age", "path", "split"])
     ages = []
-    for number, (age, path, _) in enumerate(rows, start=1):
+    for number, (age, path) in enumerate(zip(written, paths, strict=True), start=1):
         try:
             ages.append(float(age))
         except (TypeError, ValueError) as error:
@@ -190,13 +190,12 @@ def _read_faces(root, table):
                 f"The column age of {table} must hold numbers; got {age!r} in row "
                 f"{number}, for {path}."
             ) from error
-    splits = [split for _, _, split in rows]
     if set(splits) != set(_SPLITS):
         raise ValueError(
             f"The column split of {table} must hold train, val and test, and nothing "
             f"else; found {sorted(set(splits), key=str)}."
         )
-    return [absolute_path(root, path) for _, path, _ in rows], ages, splits
+    return [absolute_path(root, path) for path in paths], ages, splits
 
 
 def _split_faces(images, ages, splits, description):

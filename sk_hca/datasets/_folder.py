@@ -70,8 +70,9 @@ def require_columns(path, expected, found):
 
 
 def read_columns(path, columns):
-    """Read some columns of a csv file with a header, as a list of rows."""
+    """Read some columns of a csv file with a header, each as a list of texts."""
     with open(path, encoding="utf-8-sig", newline="") as table:
         reader = csv.DictReader(table)
         require_columns(path, columns, reader.fieldnames or [])
-        return [[row[column] for column in columns] for row in reader]
+        rows = list(reader)
+    return [[row[column] for row in rows] for column in columns]

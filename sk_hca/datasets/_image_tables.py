@@ -1,6 +1,5 @@
 """Tables that name image files, checked before a training reads them."""
 
-import csv
 import os
 import warnings
 
@@ -10,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 
 from sk_hca.base import check_targets
 from sk_hca.datasets._files import full_paths, opened
+from sk_hca.datasets._folder import read_columns, require_columns
 
 # So many files that are left out are named in a warning.
 MOST_NAMED = 3
@@ -77,27 +77,17 @@ def read_image_table(table, path, target, *, root=None, unreadable="raise"):
     >>> len(paths), ages
     (2, array([31.,  8.]))
     """
-    columns = read_columns(table) if isinstance(table, str | os.PathLike) else table
-    for name in (path, target):
-        if name not in columns:
-            raise ValueError(
-                f"The table has no column {name!r}; it has {', '.join(columns)}."
-            )
-    paths = full_paths(columns[path], root)
-    y = targets_of(columns[target], target)
+    if isinstance(table, str | os.PathLike):
+        paths, y = read_columns(table, [path, target])
+    else:
+        require_columns("The table", [path, target], table)
+        paths, y = table[path], table[target]
+    paths, y = full_paths(paths, root), targets_of(y, target)
     check_consistent_length(paths, y)
     broken = broken_files(paths, stops=unreadable == "raise")
     if broken.any():
         tell_broken(paths[broken], len(paths))
     return paths[~broken], y[~broken]
-
-
-def read_columns(path):
-    """Read the columns of a CSV file by their names."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-    return {name: [row[name] for row in rows] for name in reader.fieldnames or ()}
 
 
 def targets_of(column, name):

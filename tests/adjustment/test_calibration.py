@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from sk_hca import HCARegressor
 from sk_hca.adjustment import (
+    Distillation,
     MulAdjustment,
     TemperedAdjustment,
     WeightedAdjustment,
@@ -132,5 +133,7 @@ def test_what_cannot_be_calibrated_is_refused():
         student.calibrate(X, y)
     with pytest.raises(ValueError, match="one finite number per level"):
         model.set_params(mode=WeightedAdjustment([1.0])).predict(X)
+    with pytest.raises(ValueError, match="'mode' parameter of TemperedAdjustment"):
+        clone(model).set_params(mode=TemperedAdjustment("distill")).fit(X, y)
     with pytest.raises(ValueError, match="takes a mode without a student"):
-        model.set_params(mode=TemperedAdjustment("distill")).predict(X)
+        model.set_params(mode=TemperedAdjustment(Distillation())).predict(X)

@@ -272,7 +272,7 @@ def test_files_that_cannot_be_read_are_left_out_and_counted(folder):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"file": NAMES}, "no column 'age'; it has file"),
+        ({"file": NAMES}, "must have the columns file, age; found file"),
         ({"file": NAMES, "age": [1, 2, 3, 4, "old"]}, "'age' must hold numbers: .*old"),
         ({"file": NAMES, "age": [1, 2, 3, 4, np.nan]}, "'age' must be finite"),
         ({"file": NAMES, "age": [1, 2, 3]}, "inconsistent numbers of samples"),
