@@ -10,6 +10,7 @@ from sk_hca.adjustment._adjustments import (
     MulAdjustment,
     NoAdjustment,
     RangeAdjustment,
+    VoteAdjustment,
     make_adjustment,
 )
 from sk_hca.adjustment._balance import (
@@ -21,7 +22,6 @@ from sk_hca.adjustment._balance import (
 )
 from sk_hca.adjustment._calibration import (
     TemperedAdjustment,
-    WeightedAdjustment,
     fit_exponents,
     level_votes,
 )
@@ -47,7 +47,7 @@ __all__ = [
     "PriorCorrection",
     "RangeAdjustment",
     "TemperedAdjustment",
-    "WeightedAdjustment",
+    "VoteAdjustment",
     "adjust_add",
     "adjust_marginal",
     "adjust_mul",

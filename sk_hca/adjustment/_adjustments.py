@@ -7,6 +7,7 @@ holds nothing but its parameters.
 
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -152,6 +153,56 @@ class MulAdjustment(BaseAdjustment):
         return adjust_mul(output.levels, *level_maps(levels))
 
 
+class VoteAdjustment(BaseAdjustment):
+    r"""HCA-mul with a vote of its own weight for every level.
+
+    Parameters
+    ----------
+    weights : array-like of shape (H,), optional
+        Weight of every level, coarse to fine.  By default the finest has one vote and
+        the coarse ones share another, 1 / (H - 1) each.  All 1 is HCA-mul; 0 but for
+        the finest is CLS.
+
+    Notes
+    -----
+    :math:`\log \hat p = \sum_h w_h T_{h,H}^\top \log \hat p^h + \text{const}`, which
+    is Eq. 8 with weights.  The levels read the same features, so that their votes are
+    no independent evidence: counted in full, they are over-sure.
+    """
+
+    _parameter_constraints: dict = {"weights": ["array-like", None]}
+
+    def __init__(self, weights=None):
+        self.weights = weights
+
+    def simplified(self, heads, levels):
+        """Add the heads themselves where they are linear: one level is left."""
+        if not heads.is_linear:
+            return heads, self
+        holders = ClassTable.from_levels(levels).holders
+        weights = holders.new_tensor(self.of_levels(levels), dtype=heads.weight.dtype)
+        return heads.summed(holders, weights), NoAdjustment()
+
+    def of_levels(self, levels):
+        """Return the weights of these levels, each a number, checked."""
+        n_coarse = len(levels) - 1
+        if self.weights is None:
+            return [1 / max(1, n_coarse)] * n_coarse + [1.0]
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if weights.shape != (n_coarse + 1,) or not np.isfinite(weights).all():
+            raise ValueError(
+                f"weights must hold one finite number per level, {len(levels)}; got "
+                f"{self.weights!r}."
+            )
+        return weights.tolist()
+
+    def scores(self, output, levels):
+        """Add the logits of all levels, each times its weight."""
+        votes = zip(self.of_levels(levels), output.levels, strict=True)
+        weighted = [weight * logits for weight, logits in votes]
+        return adjust_add(weighted, *level_maps(levels))
+
+
 class MarginalAdjustment(_WeightAdjustment):
     """Every coarse level decides its own marginal of the finest distribution."""
 
@@ -238,7 +289,7 @@ class Distillation(BaseAdjustment):
 
     head : {"softplus", "linear"}, default="softplus"
         The student: two linear layers with a softplus between them and a hidden width
-        of a quarter of the features, or one linear layer.
+        of a quarter of the features, at least 64, or one linear layer.
 
     supervision : {"levels", "targets"}, default="levels"
         What teaches the student: all levels, or the ground truth ("CLS + GT sup", the
@@ -289,6 +340,7 @@ ADJUSTMENTS = {
     "none": NoAdjustment,
     "add": AddAdjustment,
     "mul": MulAdjustment,
+    "vote": VoteAdjustment,
     "average": AverageAdjustment,
     "range": RangeAdjustment,
     "marginal": MarginalAdjustment,

@@ -15,10 +15,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sk_hca.adjustment._adjustments import (
     ADJUSTMENTS,
     BaseAdjustment,
-    level_maps,
     make_adjustment,
 )
-from sk_hca.adjustment._functional import adjust_add
 from sk_hca.hierarchy import lift
 
 
@@ -60,42 +58,6 @@ class TemperedAdjustment(BaseAdjustment):
         return mode.scores(output, levels) / self.temperature
 
 
-class WeightedAdjustment(BaseAdjustment):
-    r"""HCA-mul with a weight per level: the levels vote as loudly as they are trusted.
-
-    Parameters
-    ----------
-    weights : array-like of shape (H,), optional
-        Weight of every level, coarse to fine.  All 1, as by default, is HCA-mul; 0 but
-        for the finest is CLS.
-
-    Notes
-    -----
-    :math:`\log \hat p = \sum_h w_h T_{h,H}^\top \log \hat p^h + \text{const}`, which is
-    Eq. 8 with weights.
-    """
-
-    _parameter_constraints: dict = {"weights": ["array-like", None]}
-
-    def __init__(self, weights=None):
-        self.weights = weights
-
-    def scores(self, output, levels):
-        """Add the logits of all levels, each times its weight."""
-        weights = np.ones(len(levels)) if self.weights is None else self.weights
-        weights = np.asarray(weights, dtype=np.float64)
-        if weights.shape != (len(levels),) or not np.isfinite(weights).all():
-            raise ValueError(
-                f"weights must hold one finite number per level, {len(levels)}; got "
-                f"{self.weights!r}."
-            )
-        weighted = [
-            float(weight) * logits
-            for weight, logits in zip(weights, output.levels, strict=True)
-        ]
-        return adjust_add(weighted, *level_maps(levels))
-
-
 def level_votes(output, levels):
     """Return what every level says of the finest classes, in logs.
 
@@ -110,7 +72,7 @@ def level_votes(output, levels):
     Returns
     -------
     votes : Tensor of shape (N, H, C_H, *S)
-        A :class:`WeightedAdjustment` adds them up.
+        A :class:`VoteAdjustment` adds them up.
     """
     coarse = zip(output.levels[:-1], levels[:-1], strict=True)
     lifted = [lift(logits, classes.parent) for logits, classes in coarse]

@@ -14,6 +14,9 @@ from torch.nn import functional
 from sk_hca.backbones._streaming import Heads
 from sk_hca.base import NetworkOutput
 
+# Below 256 features a quarter of them is too narrow to copy a hundred classes.
+LEAST_STUDENT_WIDTH = 64
+
 
 def linear(features, weight, bias):
     """Apply a linear layer along axis 1, whatever axes follow.
@@ -102,12 +105,19 @@ class FusedHeads(Heads):
         """Return heads of one level, with these outputs only."""
         return self.summed(index.unsqueeze(1))
 
-    def summed(self, index):
-        """Return heads of one level, each output the sum of a row of `index`."""
+    def summed(self, index, weights=None):
+        """Return heads of one level, each output the sum of a row of `index`.
+
+        Weights of shape (n_columns,) count for the columns of `index`; 1 by default.
+        """
         n_features, index = self.weight.shape[1], index.to(self.weight.device)
+        if weights is None:
+            weights = self.weight.new_ones(index.shape[1])
         heads = FusedHeads(n_features, [len(index)]).requires_grad_(False)
-        heads.weight.data = self.weight.detach()[index].sum(dim=1)
-        heads.bias.data = self.bias.detach()[index].sum(dim=1)
+        heads.weight.data = torch.einsum(
+            "chd,h->cd", self.weight.detach()[index], weights
+        )
+        heads.bias.data = self.bias.detach()[index] @ weights
         return heads
 
     def answer(self, features):
@@ -235,8 +245,8 @@ class Student(Heads):
         Number of features, d.
 
     hidden : bool
-        Whether the student has a hidden layer of d / 4 units and a softplus, or is
-        linear.
+        Whether the student has a hidden layer of d / 4 units, at least 64, and a
+        softplus, or is linear.
     """
 
     def __init__(self, heads, n_features, hidden):
@@ -244,7 +254,7 @@ class Student(Heads):
         self.heads = copy.deepcopy(heads).requires_grad_(False).eval()
         n_classes = heads.n_outputs[-1]
         if hidden:
-            width = max(1, n_features // 4)
+            width = max(LEAST_STUDENT_WIDTH, n_features // 4)
             layers = [nn.Linear(n_features, width), nn.Softplus()]
             self.layers = nn.ModuleList([*layers, nn.Linear(width, n_classes)])
         else:

@@ -6,7 +6,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sk_hca.adjustment import (
     TemperedAdjustment,
-    WeightedAdjustment,
+    VoteAdjustment,
     fit_exponents,
     level_votes,
     make_adjustment,
@@ -33,7 +33,7 @@ class LevelCalibrator(LevelReader):
             "temperature" makes the mode of this estimator surer or less sure of itself
             (:class:`~sk_hca.adjustment.TemperedAdjustment`); "levels" takes HCA-mul
             with a weight for every level instead
-            (:class:`~sk_hca.adjustment.WeightedAdjustment`), of which CLS and HCA-mul
+            (:class:`~sk_hca.adjustment.VoteAdjustment`), of which CLS and HCA-mul
             are special cases.
 
         Returns
@@ -72,7 +72,7 @@ class LevelCalibrator(LevelReader):
             )
         calibrated = clone(self)
         calibrated._adopt(self)
-        calibrated.mode = WeightedAdjustment() if by == "levels" else self.mode
+        calibrated.mode = VoteAdjustment() if by == "levels" else self.mode
 
         def votes(mode, output, levels):
             if by == "levels":
@@ -83,7 +83,7 @@ class LevelCalibrator(LevelReader):
         scores = calibrated._read_levels(data, votes, lambda mode, levels: mode)
         exponents = fit_exponents(*self._known_places(data, scores))
         if by == "levels":
-            calibrated.mode = WeightedAdjustment(exponents.tolist())
+            calibrated.mode = VoteAdjustment(exponents.tolist())
         else:
             # No bet at all, an exponent of 0, is a temperature beyond all numbers.
             temperature = 1 / max(exponents[0], 1e-6)

@@ -72,6 +72,9 @@ class StudentTrainer(HeadTrainer, LevelCalibrator):
         network, device = self.net_.module_, self.net_.device
         own = {"lr", "max_epochs"}  # the recipe's own
         shared = {k: v for k, v in (self.net_params or {}).items() if k not in own}
+        if distillation.supervision == "levels" and isinstance(self.optimizer, str):
+            # Teachers whose weights have decayed are soft enough.
+            shared = {"optimizer__weight_decay": 0.0} | shared
         n_epochs = max(1, round(distillation.epochs * self.max_epochs))
         settings = self._settings(
             device,

@@ -17,6 +17,7 @@ from sk_hca.adjustment import (
     MulAdjustment,
     NoAdjustment,
     RangeAdjustment,
+    VoteAdjustment,
     adjust_add,
     adjust_marginal,
     adjust_mul,
@@ -40,6 +41,7 @@ LEARNING_FREE = [
     NoAdjustment(),
     AddAdjustment(),
     MulAdjustment(),
+    VoteAdjustment(),
     MarginalAdjustment(),
     RangeAdjustment(),
     RangeAdjustment(level=2),
@@ -134,6 +136,16 @@ def test_mul_normalises_raw_scores(tail):
     expected = scores.exp() / scores.exp().sum(dim=1, keepdim=True)
     torch.testing.assert_close(log_p.exp(), expected)
     assert torch.equal(log_p.argmax(dim=1), scores.argmax(dim=1))
+
+
+@each_tail
+def test_vote_lets_coarse_levels_share_one_vote(tail):
+    output = make_output(tail)
+    first, second, finest = log_probs(output)
+    scores = finest + (first[:, PARENTS[0]] + second[:, PARENTS[1]]) / 2
+    expected = scores.exp() / scores.exp().sum(dim=1, keepdim=True)
+    log_p = VoteAdjustment().scores(output, make_levels()).log_softmax(dim=1)
+    torch.testing.assert_close(log_p.exp(), expected)
 
 
 @each_tail

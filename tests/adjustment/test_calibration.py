@@ -11,7 +11,7 @@ from sk_hca.adjustment import (
     Distillation,
     MulAdjustment,
     TemperedAdjustment,
-    WeightedAdjustment,
+    VoteAdjustment,
     fit_exponents,
 )
 from sk_hca.backbones import MLPBackbone
@@ -44,9 +44,9 @@ def test_weights_hold_the_plain_modes_as_special_cases(anchor):
     model, X, *_ = fitted(n_epochs=2, anchor=anchor)
     n_levels = len(model.hierarchy_.levels_)
     alone = [0.0] * (n_levels - 1) + [1.0]
-    for weights, mode in [(None, "mul"), ([1.0] * n_levels, "mul"), (alone, "none")]:
+    for weights, mode in [([1.0] * n_levels, "mul"), (alone, "none")]:
         expected = model.set_params(mode=mode).predict_proba(X)
-        given = model.set_params(mode=WeightedAdjustment(weights)).predict_proba(X)
+        given = model.set_params(mode=VoteAdjustment(weights)).predict_proba(X)
         np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -132,7 +132,7 @@ def test_what_cannot_be_calibrated_is_refused():
     with pytest.raises(ValueError, match="calibrate is for modes without a student"):
         student.calibrate(X, y)
     with pytest.raises(ValueError, match="one finite number per level"):
-        model.set_params(mode=WeightedAdjustment([1.0])).predict(X)
+        model.set_params(mode=VoteAdjustment([1.0])).predict(X)
     with pytest.raises(ValueError, match="'mode' parameter of TemperedAdjustment"):
         clone(model).set_params(mode=TemperedAdjustment("distill")).fit(X, y)
     with pytest.raises(ValueError, match="takes a mode without a student"):

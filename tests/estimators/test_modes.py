@@ -12,7 +12,7 @@ from sk_hca.adjustment import Distillation, RangeAdjustment
 from sk_hca.backbones import MLPBackbone
 from sk_hca.binning import BaseBinner, CustomBinner, LinearBinner, QuantileBinner
 
-LEARNING_FREE = ["none", "add", "mul", "average", "range", "marginal"]
+LEARNING_FREE = ["none", "add", "mul", "vote", "average", "range", "marginal"]
 DECODERS = ["argmax", "mean", "median"]
 N_SAMPLES = 60
 
@@ -94,6 +94,10 @@ def merged(model, X, mode):
         p = finest.copy()
         for p_coarse, T in zip(coarse, mappings, strict=True):
             p *= p_coarse @ T
+    elif mode == "vote":
+        p = finest.copy()
+        for p_coarse, T in zip(coarse, mappings, strict=True):
+            p *= (p_coarse @ T) ** (1 / len(coarse))
     elif mode == "range":
         p = finest * mappings[0][coarse[0].argmax(axis=1)]
     elif mode == "marginal":
