@@ -34,6 +34,7 @@ CHOICES = {
     "balance=0.5": HCARegressor(balance=0.5),
     "mode='none'": HCARegressor(mode="none"),
     "mode='mul'": HCARegressor(mode="mul"),
+    "mode='marginal'": HCARegressor(mode="marginal"),
     "mode='distill'": HCARegressor(mode="distill"),
     "decoder='median'": HCARegressor(decoder="median"),
     "decoder='argmax'": HCARegressor(decoder="argmax"),

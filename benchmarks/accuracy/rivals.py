@@ -48,7 +48,7 @@ MODES = {
     "HCA-add": {"mode": "add", "decoder": "argmax"},
     "HCA-mul": {"mode": "mul"},
     "HCA-d": {"mode": "distill"},
-    "HCA-marginal": {"mode": "marginal"},
+    "HCA-vote": {"mode": "vote"},
 }
 # As in the paper: free logits, hard labels, equal widths, the largest class.
 PAPER = {
@@ -124,7 +124,7 @@ def make_models(seed, epochs, memory):
                 **shared, **params, **mode, memory=memory
             )
     for balance in (0.25, 0.5):
-        models[f"HCA-marginal, balance {balance}"] = HCARegressor(
+        models[f"HCA-vote, balance {balance}"] = HCARegressor(
             **shared, balance=balance, memory=memory
         )
     for name, mode in PAPER_MODES.items():

@@ -40,6 +40,7 @@ from sk_hca.targets import lds_weights
 SHOTS = {"bins": 100, "many": 100, "few": 20}
 CELLS = (("all", "mae"), ("all", "bmae"), ("few", "bmae"))
 BALANCES = (0.25, 0.5, 0.75, 1.0)
+MODES = ("none", "mul", "marginal", "distill")
 TREES = "boosted trees, squared error"
 
 # What HCARegressor is to reach: at most so many times the errors of each rival.
@@ -105,7 +106,8 @@ def make_models(seed, memory, epochs):
     for balance in BALANCES:
         name = f"HCARegressor(balance={balance:g})"
         models[name] = clone(hca).set_params(balance=balance)
-    models["HCARegressor(mode='distill')"] = clone(hca).set_params(mode="distill")
+    for mode in MODES:
+        models[f"HCARegressor(mode={mode!r})"] = clone(hca).set_params(mode=mode)
     together = clone(hca).set_params(n_estimators=4)
     for balance in (0.0, 0.5):
         name = f"HCARegressor(n_estimators=4, balance={balance:g})"

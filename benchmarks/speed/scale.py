@@ -23,7 +23,7 @@ from training import HIDDEN, fitted_hierarchy, make_data, make_default, make_mod
 from sk_hca.binning import QuantileBinner, UniformErrorBinner
 from sk_hca.hierarchy import HierarchicalBinner
 
-MODES = ("none", "add", "mul", "marginal", "range", "average", "distill")
+MODES = ("none", "add", "mul", "vote", "marginal", "range", "average", "distill")
 FIT, PREDICT, BINNING = "fit, one epoch", "predict, add", "binning"
 # How many times as long ten times as many rows may take; a sort takes n log n.
 LIMITS = {FIT: 11, PREDICT: 11, BINNING: 14}

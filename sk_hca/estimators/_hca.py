@@ -42,11 +42,11 @@ class HCARegressor(StudentTrainer):
         :class:`~sk_hca.backbones.MLPBackbone`, or your own module, class or factory
         that gives features of shape (n, d), or (n, d, *S) for maps.
 
-    mode : str or BaseAdjustment, default="marginal"
+    mode : str or BaseAdjustment, default="vote"
         How the levels become one distribution: ``"none"`` (the finest alone), ``"add"``
-        (Eq. 7), ``"mul"`` (Eq. 8), ``"distill"`` (HCA-d, Eqs. 9 to 14), ``"average"``,
-        ``"range"``, ``"marginal"``, or an object.  All but ``"distill"`` are
-        learning-free: ``set_params(mode="mul").predict(X)`` answers at once.
+        (Eq. 7), ``"mul"`` (Eq. 8), ``"vote"`` (Eq. 8, the coarse levels share a vote),
+        ``"distill"`` (HCA-d), ``"average"``, ``"range"``, ``"marginal"``, or an object.
+        All but "distill" are learning-free: ``set_params(mode="mul")`` needs no fit.
 
     binner : str, BaseBinner or array of edges, default="mixed"
         How the target line is cut: ``"mixed"``, ``"linear"``, ``"uniform_error"``,
@@ -233,7 +233,7 @@ class HCARegressor(StudentTrainer):
         self,
         backbone="mlp",
         *,
-        mode="marginal",
+        mode="vote",
         binner="mixed",
         merging="equal_number",
         n_levels="auto",
@@ -357,9 +357,9 @@ class HCARegressor(StudentTrainer):
 
         Notes
         -----
-        The learning rate is constant at `lr`; optimiser, batch size and callbacks stay
+        The learning rate is `lr` throughout; optimiser, batch size and callbacks stay
         those of the first part; `max_epochs`, `validation_fraction` and `patience` are
-        ignored.  A student goes on too, over the part for its usual number of epochs.
+        ignored.  A student goes on too, over the part, for its usual number of epochs.
         """
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
