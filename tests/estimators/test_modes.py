@@ -440,8 +440,8 @@ def test_student_preserves_the_range_of_its_teachers(free):
     assert agrees.mean() > 0.8
 
 
-@pytest.mark.parametrize(("width", "hidden"), [(8, 2), (16, 4), (3, 1)])
-def test_student_has_a_quarter_of_the_features(width, hidden):
+@pytest.mark.parametrize(("width", "hidden"), [(8, 64), (256, 64), (320, 80)])
+def test_student_has_a_quarter_of_the_features_or_64_units(width, hidden):
     X, y = make_table()
     model = make_model(backbone=MLPBackbone((width,)), mode="distill", max_epochs=1)
     student = model.fit(X, y).student_net_.module_
