@@ -34,6 +34,7 @@ from sk_hca.metrics import shot_groups
 TABLES = ("accel", "bank8fm", "fuel_cons")
 LEVELS = np.linspace(0.05, 0.95, 19)
 HCA = "HCARegressor"
+MODES = {'mode="none"': "none", 'mode="marginal"': "marginal"}
 CONFORMAL = "conformal HCARegressor"
 BY_SHOT = 'the same, condition="shot"'
 BOOSTING = "quantile boosting"
@@ -86,6 +87,10 @@ def answers_of_split(X, y, seed, max_epochs):
     boosting = HistGradientBoostingRegressor(random_state=seed).fit(X_fit, y_fit)
     quantiles = {
         HCA: hca.predict_quantiles(X_test, LEVELS),
+        **{
+            name: hca.readjust(mode).predict_quantiles(X_test, LEVELS)
+            for name, mode in MODES.items()
+        },
         BOOSTING: boosted_quantiles(X_fit, y_fit, X_test, seed),
     }
     intervals = {name: q[:, [0, -1]] for name, q in quantiles.items()}
@@ -125,7 +130,7 @@ def print_table(name, splits):
     few = np.concatenate(is_few)
     print(f"{name}: {len(few)} test targets, {few.sum()} few-shot")
     print(f"{'':28}  coverage  few-shot  width  score")
-    for model in (HCA, CONFORMAL, BY_SHOT, BOOSTING, ABSOLUTE):
+    for model in (HCA, *MODES, CONFORMAL, BY_SHOT, BOOSTING, ABSOLUTE):
         holds = np.concatenate([split[model] for split in covered])
         scores = [split[model] for split in pinball if model in split]
         score = f"{np.mean(scores):.5g}" if scores else ""
@@ -133,8 +138,9 @@ def print_table(name, splits):
             f"{model:28}  {holds.mean():8.3f}  {holds[few].mean():8.3f}  "
             f"{np.mean([split[model] for split in width]):5.2f}  {score}"
         )
-    ratio = np.mean([s[HCA] for s in pinball]) / np.mean([s[BOOSTING] for s in pinball])
-    print(f"score of HCARegressor against boosting: {ratio:.3f}")
+    for model in (HCA, *MODES):
+        ratio = np.mean([s[model] / s[BOOSTING] for s in pinball])
+        print(f"score of {model} against boosting: {ratio:.3f}")
     print(f"CRPS of HCARegressor, exact: {np.mean(crps):.5g}\n", flush=True)
 
 

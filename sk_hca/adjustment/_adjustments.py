@@ -296,7 +296,8 @@ class Distillation(BaseAdjustment):
         control of Table 4).
 
     epochs : float, default=0.2
-        Length of the second stage, as a share of the first.
+        Length of the second stage, as a share of the first; 1.0 where that has few
+        steps, as on some hundred images.
 
     lr : float, default=0.01
         Peak learning rate of the second stage, which trains a small head only.
