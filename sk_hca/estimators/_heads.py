@@ -116,9 +116,9 @@ def head_batch_size(batch_size, n_seen):
     """Return how many samples teach a head at once.
 
     A small head costs about as much for many samples as for few: where the stage sees
-    enough of them for 400 steps, a batch is up to 8 times that of stage one.
+    enough of them for 150 steps, a batch is up to 8 times that of stage one.
     """
-    return max(batch_size, min(8 * batch_size, n_seen // 400))
+    return max(batch_size, min(8 * batch_size, n_seen // 150))
 
 
 @contextmanager
