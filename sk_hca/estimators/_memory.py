@@ -5,6 +5,8 @@ share a folder read whole entries only; two that train the same one at once writ
 same.  What joblib does not do is to know a tensor again: a pickle holds its address.
 """
 
+import pickle
+
 import torch
 from joblib.hashing import NumpyHasher
 from sklearn.base import clone
@@ -53,11 +55,12 @@ def recall_stage_one(estimator, X, y, sample_weight, seed):
     key = ContentHasher(coerce_mmap=True).hash((shared, X, y, sample_weight))
     content = ["estimator", "X", "y", "sample_weight"]
     cached = check_memory(estimator.memory).cache(fit_stage_one, ignore=content)
-    return cached(key, seed, shared, X, y, sample_weight)
+    return pickle.loads(cached(key, seed, shared, X, y, sample_weight))
 
 
 def fit_stage_one(key, seed, estimator, X, y, sample_weight):
     """Learn what all modes share; `key` stands for all that follows the seed."""
     data = estimator._check_training_data(X, y, sample_weight)
     estimator._train(data, seed)
-    return estimator
+    # joblib reads an object piece by piece, in Python, and bytes at once.
+    return pickle.dumps(estimator)
