@@ -113,16 +113,23 @@ class FusedHeads(Heads):
         n_features, index = self.weight.shape[1], index.to(self.weight.device)
         if weights is None:
             weights = self.weight.new_ones(index.shape[1])
-        heads = FusedHeads(n_features, [len(index)]).requires_grad_(False)
-        heads.weight.data = torch.einsum(
-            "chd,h->cd", self.weight.detach()[index], weights
+        with torch.device("meta"):
+            heads = FusedHeads(n_features, [len(index)])
+        rows, offsets = self.weight.detach()[index], self.bias.detach()[index]
+        return filled(
+            heads, torch.einsum("chd,h->cd", rows, weights), offsets @ weights
         )
-        heads.bias.data = self.bias.detach()[index] @ weights
-        return heads
 
     def answer(self, features):
         """Give the logits of all levels."""
         return NetworkOutput(features, self.logits(features), self.n_outputs)
+
+
+def filled(heads, weight, bias):
+    """Put weights into heads that were made without any, so that none were drawn."""
+    heads.weight = nn.Parameter(weight, requires_grad=False)
+    heads.bias = nn.Parameter(bias, requires_grad=False)
+    return heads
 
 
 class AnchoredHeads(FusedHeads):
@@ -159,11 +166,10 @@ class AnchoredHeads(FusedHeads):
         """Return anchored heads of one level, with these outputs only."""
         index = index.to(self.weight.device)
         n_features, positions = self.weight.shape[1], self.positions[index]
-        heads = AnchoredHeads(n_features, [positions]).requires_grad_(False)
-        heads.weight.data = self.weight.detach()[index]
-        heads.bias.data = self.bias.detach()[index]
+        with torch.device("meta"):
+            heads = AnchoredHeads(n_features, [positions])
         heads.location = self.location
-        return heads
+        return filled(heads, self.weight.detach()[index], self.bias.detach()[index])
 
     def locate(self, features):
         """Return the location and its scale, each of shape (N, 1, *S)."""

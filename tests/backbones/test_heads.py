@@ -210,8 +210,8 @@ def test_student_on_anchored_heads_leans_on_their_anchor(tail, hidden):
     torch.testing.assert_close(output.location, heads(x).location)
 
 
-@pytest.mark.parametrize(("n_features", "width"), [(8, 2), (11, 2), (2, 1)])
-def test_hidden_student_is_a_quarter_as_wide(n_features, width):
+@pytest.mark.parametrize(("n_features", "width"), [(8, 64), (256, 64), (301, 75)])
+def test_hidden_student_is_a_quarter_as_wide_or_64_units(n_features, width):
     student = Student(FusedHeads(n_features, SIZES), n_features, hidden=True)
     first, activation, last = student.layers
     assert (first.in_features, first.out_features) == (n_features, width)

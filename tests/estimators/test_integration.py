@@ -781,6 +781,16 @@ def test_fit_leaves_the_global_state_alone(model, global_state):
     assert global_state() == before
 
 
+@pytest.mark.parametrize("anchor", [None, "location"])
+def test_no_mode_draws_from_the_global_generators(global_state, anchor):
+    X, y = make_table()
+    model = HCARegressor(anchor=anchor, max_epochs=1, device="cpu").fit(X, y)
+    before = global_state()
+    for mode in ("none", "add", "mul", "vote", "average", "range", "marginal"):
+        model.set_params(mode=mode).predict(X)
+        assert global_state() == before
+
+
 @pytest.mark.parametrize("name", ["default", "direct"])
 def test_fit_on_a_dataset_leaves_the_global_state_alone(name, global_state):
     X, y = make_table()

@@ -646,4 +646,4 @@ def test_student_takes_larger_batches_where_it_sees_enough_samples():
         student = model.readjust(Distillation(epochs=epochs), X, y)
         steps.append(student.student_net_.history[-1]["train_batch_count"])
     assert len(X) == 60
-    assert steps == [15, 9]  # batches of 4, and of 60 * 50 / 400 = 7
+    assert steps == [15, 3]  # batches of 4, and of 60 * 50 / 150 = 20
