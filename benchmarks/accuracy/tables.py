@@ -221,31 +221,25 @@ def run_set(X, y, splits, epochs, n_jobs):
     return found[0][0], np.array([numbers for _, numbers in found]).swapaxes(0, 1)
 
 
-def save_picture(path, names, errors):
-    """Draw MAE against bMAE, both as ratios to the trees."""
+def save_picture(path, points):
+    """Draw MAE against bMAE, both as ratios to the trees; numbers stand for names."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    trees = errors[list(names).index(TREES)]
-    points = {
-        name: mean_ratios(e, trees)[0] for name, e in zip(names, errors, strict=True)
-    }
-    figure, axes = pyplot.subplots(figsize=(8, 6), layout="constrained")
-    path_of_hca = [
-        "HCARegressor()",
-        *(f"HCARegressor(balance={b:g})" for b in BALANCES),
-    ]
-    axes.plot(*np.array([points[name][:2] for name in path_of_hca]).T, color="C3")
-    for name, (mae, bmae, _) in points.items():
-        color = "C3" if name in path_of_hca else "C0"
-        axes.plot(mae, bmae, "o", color=color)
-        label = name.replace("HCARegressor", "HCA").replace(TREES, "trees, squared")
-        axes.annotate(label, (mae, bmae), (4, 4), textcoords="offset points", size=7)
+    figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
+    steps = ["HCARegressor()", *(f"HCARegressor(balance={b:g})" for b in BALANCES)]
+    axes.plot(*np.array([points[name] for name in steps]).T, color="C3", zorder=1)
+    for number, (name, point) in enumerate(points.items(), start=1):
+        color = "C3" if name.startswith("HCARegressor") else "C0"
+        axes.scatter(*point, 130, color, label=f"{number}  {name}")
+        middle = {"ha": "center", "va": "center_baseline", "size": 7, "color": "white"}
+        axes.annotate(str(number), point, **middle)
     axes.set_xlabel("MAE, as a ratio to boosted trees")
     axes.set_ylabel("balanced MAE, as a ratio to boosted trees")
-    figure.savefig(path, dpi=120)
+    figure.legend(loc="outside right center", fontsize=7, markerscale=0.4)
+    figure.savefig(path, dpi=110)
 
 
 def main():
@@ -272,7 +266,10 @@ def main():
     errors, seconds = values[..., :3], np.median(values[..., 3], axis=(1, 2))
     reached = print_ratios(names, errors, seconds)
     if arguments.picture:
-        save_picture(arguments.picture, names, errors)
+        trees = errors[names.index(TREES)]
+        ratios = (mean_ratios(e, trees)[0] for e in errors)
+        points = {name: r[:2] for name, r in zip(names, ratios, strict=True)}
+        save_picture(arguments.picture, points)
     if arguments.check and not reached:
         sys.exit(1)
 
