@@ -5,6 +5,7 @@ from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 
 from sk_hca.adjustment import (
+    BaseAdjustment,
     TemperedAdjustment,
     VoteAdjustment,
     fit_exponents,
@@ -72,7 +73,8 @@ class LevelCalibrator(LevelReader):
             )
         calibrated = clone(self)
         calibrated._adopt(self)
-        calibrated.mode = VoteAdjustment() if by == "levels" else self.mode
+        # What is no mode of its own yet asks for all heads, as they are.
+        calibrated.mode = BaseAdjustment() if by == "levels" else self.mode
 
         def votes(mode, output, levels):
             if by == "levels":

@@ -59,9 +59,10 @@ def test_temperature_is_a_power_of_the_distribution(mode):
     np.testing.assert_allclose(tempered, expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("anchor", [None, "location"])
 @pytest.mark.parametrize("by", ["temperature", "levels"])
-def test_calibration_makes_new_targets_more_probable(by):
-    model, X, y, X_new, y_new = fitted()
+def test_calibration_makes_new_targets_more_probable(by, anchor):
+    model, X, y, X_new, y_new = fitted(anchor=anchor)
     calibrated = model.calibrate(X, y, by=by)
     assert log_loss(calibrated, X, y) <= log_loss(model, X, y)
     assert log_loss(calibrated, X_new, y_new) < log_loss(model, X_new, y_new)
