@@ -8,6 +8,10 @@ by those of a rival, clipped to [0.5, 2], and averaged geometrically over the se
     python benchmarks/accuracy/tables.py                      # Abalone alone
     python benchmarks/accuracy/tables.py --data FOLDER        # all sets in it
     python benchmarks/accuracy/tables.py --data FOLDER --quick
+    python benchmarks/accuracy/tables.py --data FOLDER --keep .rivals
+
+With ``--keep`` the errors of everyone else's estimators stay in a folder, and another
+run trains this package's alone.
 
 The folder holds ``tabular/*.csv.gz``, whose last column is called ``target``, and
 ``sts_b_dir/sts_b_dir_minilm_features.npz`` with arrays X, score and split.  CatBoost,
@@ -21,6 +25,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import torch
 from defaults import load_tables
@@ -82,19 +87,12 @@ class Resampled(Weighed):
         return self
 
 
-def make_models(seed, memory, epochs):
-    """Return all estimators by name."""
-    trees = HistGradientBoostingRegressor(random_state=seed)
-    absolute = clone(trees).set_params(loss="absolute_error")
+def make_networks(seed, memory, epochs):
+    """Return this package's estimators by name."""
     shared = {"random_state": seed, "device": "cpu", "max_epochs": epochs}
     hca = HCARegressor(memory=memory, **shared)
     paper = {"mode": "none", "anchor": None, "labels": "one_hot", "decoder": "argmax"}
     models = {
-        TREES: trees,
-        TREES + " + LDS": Weighed(trees),
-        TREES + " + SMOGN": Resampled(trees),
-        "boosted trees, absolute error": absolute,
-        "boosted trees, absolute error + LDS": Weighed(absolute),
         "same backbone, L1": DirectRegressor(**shared),
         "same backbone, L2": DirectRegressor(loss="squared", **shared),
         "same backbone, Balanced MSE": DirectRegressor(loss="bmc", **shared),
@@ -112,12 +110,20 @@ def make_models(seed, memory, epochs):
     for balance in (0.0, 0.5):
         name = f"HCARegressor(n_estimators=4, balance={balance:g})"
         models[name] = clone(together).set_params(balance=balance)
-    return models | installed_rivals(seed)
+    return models
 
 
-def installed_rivals(seed):
-    """Return those rivals of other packages that are installed."""
-    rivals = {}
+def make_rivals(seed):
+    """Return the estimators of other packages, as far as they are installed."""
+    trees = HistGradientBoostingRegressor(random_state=seed)
+    absolute = clone(trees).set_params(loss="absolute_error")
+    rivals = {
+        TREES: trees,
+        TREES + " + LDS": Weighed(trees),
+        TREES + " + SMOGN": Resampled(trees),
+        "boosted trees, absolute error": absolute,
+        "boosted trees, absolute error + LDS": Weighed(absolute),
+    }
     if importlib.util.find_spec("catboost"):
         from catboost import CatBoostRegressor
 
@@ -147,15 +153,26 @@ def load_sets(folder, n_splits):
     return sets
 
 
-def errors_of(X, y, split, seed, epochs):
-    """Return names, and errors and seconds of the fit, of all on one split."""
+def errors_of(models, X, y, split):
+    """Return errors and seconds of the fit of all estimators, by name."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as memory:
-        models = make_models(seed, memory, epochs)
-        found = compare(models, X, y, cv=[split], **SHOTS)
+    found = compare(models, X, y, cv=[split], **SHOTS)
     cells = [*CELLS, ("all", "fit_seconds")]
-    return found.names, [[found[(name, *cell)][0] for cell in cells] for name in models]
+    return {name: [found[(name, *cell)][0] for cell in cells] for name in models}
+
+
+def rivals_errors(X, y, split, seed):
+    """Return errors and seconds of the rivals on one split."""
+    return errors_of(make_rivals(seed), X, y, split)
+
+
+def all_errors(X, y, split, seed, epochs, keep):
+    """Return errors and seconds of all on one split; `keep` has those of rivals."""
+    rivals = joblib.Memory(keep, verbose=0).cache(rivals_errors)(X, y, split, seed)
+    with tempfile.TemporaryDirectory() as memory:
+        networks = make_networks(seed, memory, epochs)
+        return rivals | errors_of(networks, X, y, split)
 
 
 def mean_ratios(errors, rival):
@@ -212,13 +229,14 @@ def print_set(name, names, errors):
         print(f"{model:42}  {cells}", flush=True)
 
 
-def run_set(X, y, splits, epochs, n_jobs):
+def run_set(X, y, splits, epochs, keep, n_jobs):
     """Return names, and errors and seconds of shape (n_estimators, n_splits, 4)."""
     found = Parallel(n_jobs=n_jobs)(
-        delayed(errors_of)(X, y, split, seed, epochs)
+        delayed(all_errors)(X, y, split, seed, epochs, keep)
         for seed, split in enumerate(splits)
     )
-    return found[0][0], np.array([numbers for _, numbers in found]).swapaxes(0, 1)
+    values = np.array([list(errors.values()) for errors in found])
+    return list(found[0]), values.swapaxes(0, 1)
 
 
 def save_picture(path, points):
@@ -249,6 +267,7 @@ def main():
     parser.add_argument("--only", nargs="*", help="names of the sets to run")
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="two splits, 30 epochs")
+    parser.add_argument("--keep", help="folder that keeps the errors of rivals")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--picture", help="file to draw MAE against bMAE to")
     parser.add_argument("--check", action="store_true", help="fail on a miss")
@@ -259,7 +278,7 @@ def main():
     print(f"sets: {', '.join(sets)}; {n_splits} splits, {epochs} epochs")
     every = []
     for name, data in sets.items():
-        names, values = run_set(*data, epochs, arguments.jobs)
+        names, values = run_set(*data, epochs, arguments.keep, arguments.jobs)
         print_set(name, names, values[..., :3])
         every.append(values)
     values = np.stack(every, axis=1)

@@ -54,7 +54,7 @@ models = {
 # What it is up against
 # ---------------------
 # The same backbone as a plain regression, boosted trees, and our defaults: soft labels,
-# logits that lean on a location, and coarse levels that share one vote.
+# logits that lean on a location, and coarse levels with half a vote each.
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from sk_hca import DirectRegressor

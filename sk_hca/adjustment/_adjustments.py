@@ -160,8 +160,7 @@ class VoteAdjustment(BaseAdjustment):
     ----------
     weights : array-like of shape (H,), optional
         Weight of every level, coarse to fine.  By default the finest has one vote and
-        the coarse ones share another, 1 / (H - 1) each.  All 1 is HCA-mul; 0 but for
-        the finest is CLS.
+        every coarse one half a vote.  All 1 is HCA-mul; 0 but for the finest is CLS.
 
     Notes
     -----
@@ -187,7 +186,7 @@ class VoteAdjustment(BaseAdjustment):
         """Return the weights of these levels, each a number, checked."""
         n_coarse = len(levels) - 1
         if self.weights is None:
-            return [1 / max(1, n_coarse)] * n_coarse + [1.0]
+            return [0.5] * n_coarse + [1.0]
         weights = np.asarray(self.weights, dtype=np.float64)
         if weights.shape != (n_coarse + 1,) or not np.isfinite(weights).all():
             raise ValueError(

@@ -34,9 +34,14 @@ class BaseBackbone(BaseEstimator):
     arrange : callable
         Views a batch of inputs as the network takes them, features or channels on
         axis 1.
+
+    peak_lr : float
+        Peak learning rate of a training that is told of none.
     """
 
     scales_inputs = False
+
+    peak_lr = 3e-3
 
     arrange = staticmethod(as_given)
 
@@ -99,6 +104,8 @@ class MLPBackbone(BaseBackbone):
     }
 
     scales_inputs = True
+
+    peak_lr = 1e-2
 
     def __init__(
         self,

@@ -43,6 +43,9 @@ from sk_hca.training import (
     train_stage,
 )
 
+# A rate that never falls is this share of one that does.
+STEADY_SHARE = 0.3
+
 
 class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
     """A regressor that holds a network, trained by gradient descent.
@@ -53,7 +56,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "optimizer": [str, callable],
-        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr": [Interval(Real, 0, None, closed="neither"), None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
@@ -195,8 +198,14 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
             if earlier is None:
                 settings = self._settings(device, anneals=False)
                 earlier = start_stage(network, criterion, data, settings)
-            lr = (self.net_params or {}).get("lr", self.lr)
+            lr = (self.net_params or {}).get("lr", self._learning_rate(STEADY_SHARE))
             self.net_ = continue_stage(earlier, data, lr)
+
+    def _learning_rate(self, share=1.0):
+        """Return the rate that was asked for, or a share of the backbone's peak."""
+        if self.lr is not None:
+            return self.lr
+        return share * make_backbone(self.backbone).peak_lr
 
     def _split(self, data, seed):
         """Set a validation part aside, if asked for."""
@@ -233,7 +242,6 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
             name: getattr(self, name)
             for name in (
                 "optimizer",
-                "lr",
                 "max_epochs",
                 "batch_size",
                 "patience",
@@ -242,6 +250,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
                 "net_params",
             )
         }
+        settings["lr"] = self._learning_rate()
         settings |= {"device": device, "verbose": int(self.verbose)}
         settings["scales_loss"] = self.precision == "fp16"
         return StageSettings(**(settings | changes))

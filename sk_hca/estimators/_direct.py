@@ -89,7 +89,7 @@ net_params, warm_start, random_state, verbose
         smoother=None,
         n_estimators=1,
         optimizer="adamw",
-        lr=3e-3,
+        lr=None,
         max_epochs=100,
         batch_size=256,
         validation_fraction=None,

@@ -100,8 +100,9 @@ class HCARegressor(StudentTrainer):
         Optimiser, or what makes one of parameters and ``lr``.  "adamw" decays matrices
         and kernels by `lr` (a decay of 1.0) a step, no biases.
 
-    lr : float, default=3e-3
-        Peak learning rate; it rises and falls once over the training.
+    lr : float, optional
+        Peak learning rate, which rises and falls once; 1e-2 for the perceptron and 3e-3
+        for other backbones, of which `partial_fit`, whose rate is steady, takes 0.3.
 
     max_epochs : int, default=100
         Passes over the training data.
@@ -142,10 +143,9 @@ class HCARegressor(StudentTrainer):
         nothing.
 
     net_params : dict or None, default=None
-        Any parameter of a skorch net, as the last word on both stages:
-        ``{"optimizer__weight_decay": 0.1, "callbacks__schedule": None}``.  Stage two
-        keeps its own ``lr`` and ``max_epochs``.  ``iterator_train__num_workers`` loads
-        datasets and image files by worker processes; arrays need none.
+        Any parameter of a skorch net, as the last word on both stages (but for the
+        ``lr`` and ``max_epochs`` of stage two): ``{"optimizer__weight_decay": 0.1}``.
+        ``iterator_train__num_workers`` loads datasets and image files by processes.
 
     warm_start : bool, default=False
         Whether `fit` again goes on from the present weights, for `max_epochs` further
@@ -247,7 +247,7 @@ class HCARegressor(StudentTrainer):
         smoother=None,
         n_estimators=1,
         optimizer="adamw",
-        lr=3e-3,
+        lr=None,
         max_epochs=100,
         batch_size=256,
         validation_fraction=None,

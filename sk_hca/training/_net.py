@@ -12,7 +12,7 @@ from sk_hca.training._callbacks import FiniteLoss, OneCycle
 from sk_hca.training._feeding import feed, one_pass
 
 
-def adamw(params, weight_decay=1.0, **settings):
+def adamw(params, weight_decay=1.0, betas=(0.9, 0.95), **settings):
     """Return an AdamW that decays matrices and kernels: no bias, no scale, no noise.
 
     Parameters
@@ -22,6 +22,10 @@ def adamw(params, weight_decay=1.0, **settings):
 
     weight_decay : float, default=1.0
         Share of the learning rate by which weights shrink at every step.
+
+    betas : tuple of float, default=(0.9, 0.95)
+        How much of the averages of gradients and of their squares lasts a step; torch's
+        own (0.9, 0.999) remembers squares longer than a fit of a small table takes.
 
     **settings
         Other parameters of torch's AdamW.
@@ -33,7 +37,7 @@ def adamw(params, weight_decay=1.0, **settings):
     params = list(params)
     groups = params if isinstance(params[0], dict) else [{"params": params}]
     halves = [half for group in groups for half in split_group(group)]
-    return torch.optim.AdamW(halves, weight_decay=weight_decay, **settings)
+    return torch.optim.AdamW(halves, weight_decay=weight_decay, betas=betas, **settings)
 
 
 def split_group(group):

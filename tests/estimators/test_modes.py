@@ -97,7 +97,7 @@ def merged(model, X, mode):
     elif mode == "vote":
         p = finest.copy()
         for p_coarse, T in zip(coarse, mappings, strict=True):
-            p *= (p_coarse @ T) ** (1 / len(coarse))
+            p *= (p_coarse @ T) ** 0.5
     elif mode == "range":
         p = finest * mappings[0][coarse[0].argmax(axis=1)]
     elif mode == "marginal":

@@ -6,11 +6,12 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from skorch.callbacks import Callback, EpochScoring
 from torch import nn
 
 from sk_hca import DirectRegressor, HCARegressor
-from sk_hca.backbones import MLPBackbone
+from sk_hca.backbones import BaseBackbone, MLPBackbone
 from sk_hca.binning import LinearBinner
 
 KINDS = [HCARegressor, DirectRegressor]
@@ -344,7 +345,7 @@ def test_training_is_silent_unless_told(kind, capsys):
 @pytest.mark.parametrize("verbose", [1, True])
 def test_training_prints_a_table_when_told(kind, verbose, capsys):
     X, y = make_table()
-    make_model(kind, verbose=verbose, validation_fraction=0.25).fit(X, y)
+    make_model(kind, verbose=verbose, lr=1e-3, validation_fraction=0.25).fit(X, y)
     captured = capsys.readouterr()
     header, _, *rows = captured.out.strip().splitlines()
     assert header.split()[:3] == ["epoch", "train_loss", "valid_loss"]
@@ -445,6 +446,35 @@ def test_optimizer_is_an_alias_a_class_or_a_factory(kind, optimizer, expected):
     assert type(model.net_.optimizer_) is expected
     losses = model.history_[:, "train_loss"]
     assert losses[-1] < losses[0]
+
+
+class Slow(BaseBackbone):
+    """A backbone that has a learning rate of its own."""
+
+    peak_lr = 0.0125
+
+    def build(self, shape):
+        """One linear layer."""
+        return nn.Linear(*shape, 4)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("params", "peak", "steady"),
+    [
+        ({}, 1e-2, 3e-3),
+        ({"backbone": Slow()}, 0.0125, 0.00375),
+        ({"backbone": lambda: nn.Linear(3, 4)}, 3e-3, 9e-4),
+        ({"lr": 0.02}, 0.02, 0.02),
+        ({"net_params": {"lr": 0.02}}, 0.02, 0.02),
+    ],
+    ids=["perceptron", "recipe", "module", "asked for", "in net_params"],
+)
+def test_learning_rate_is_asked_for_or_suits_the_backbone(kind, params, peak, steady):
+    X, y = make_table()
+    model = make_model(kind, **params)
+    assert model.fit(X, y).net_.lr == pytest.approx(peak)
+    assert clone(model).partial_fit(X, y).net_.lr == pytest.approx(steady)
 
 
 def normalized_backbone():
