@@ -21,6 +21,11 @@ COUNT = Interval(Integral, 0, None, closed="left")
 MOST_EMBEDDED = 100
 
 
+def is_narrow_table(shape):
+    """Tell whether an input has columns that mean something one by one."""
+    return len(shape) == 1 and shape[0] <= MOST_EMBEDDED
+
+
 class BaseBackbone(BaseEstimator):
     """A recipe for a network that turns inputs into features.
 
@@ -34,14 +39,9 @@ class BaseBackbone(BaseEstimator):
     arrange : callable
         Views a batch of inputs as the network takes them, features or channels on
         axis 1.
-
-    peak_lr : float
-        Peak learning rate of a training that is told of none.
     """
 
     scales_inputs = False
-
-    peak_lr = 3e-3
 
     arrange = staticmethod(as_given)
 
@@ -59,6 +59,10 @@ class BaseBackbone(BaseEstimator):
             Takes (N, *shape), gives features of shape (N, d, *S).
         """
         raise TypeError(f"{type(self).__name__} must define build.")
+
+    def peak_lr(self, shape):
+        """Return the peak learning rate of a training that is told of none."""
+        return 3e-3
 
 
 class MLPBackbone(BaseBackbone):
@@ -105,8 +109,6 @@ class MLPBackbone(BaseBackbone):
 
     scales_inputs = True
 
-    peak_lr = 1e-2
-
     def __init__(
         self,
         hidden=(256, 128),
@@ -137,10 +139,14 @@ class MLPBackbone(BaseBackbone):
                 layers.append(nn.Dropout(self.dropout))
         return nn.Sequential(*layers)
 
+    def peak_lr(self, shape):
+        """Return a higher rate for columns than for embeddings and pixels."""
+        return 1e-2 if is_narrow_table(shape) else 3e-3
+
     def _first_layers(self, shape):
         """Return how many inputs the perceptron has, and what makes them."""
         n_inputs = n_columns = prod(shape)
-        is_narrow = len(shape) == 1 and n_columns <= MOST_EMBEDDED
+        is_narrow = is_narrow_table(shape)
         n_pieces, n_waves = self.n_pieces, self.n_frequencies
         if n_pieces == "auto":
             n_pieces = 16 if is_narrow else 0

@@ -205,7 +205,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         """Return the rate that was asked for, or a share of the backbone's peak."""
         if self.lr is not None:
             return self.lr
-        return share * make_backbone(self.backbone).peak_lr
+        return share * make_backbone(self.backbone).peak_lr(self._input_shape)
 
     def _split(self, data, seed):
         """Set a validation part aside, if asked for."""

@@ -101,8 +101,8 @@ class HCARegressor(StudentTrainer):
         and kernels by `lr` (a decay of 1.0) a step, no biases.
 
     lr : float, optional
-        Peak learning rate, which rises and falls once; 1e-2 for the perceptron and 3e-3
-        for other backbones, of which `partial_fit`, whose rate is steady, takes 0.3.
+        Peak learning rate, which rises and falls once; 1e-2 for a perceptron on up to
+        100 columns, else 3e-3.  `partial_fit`, with a steady rate, takes 0.3 of these.
 
     max_epochs : int, default=100
         Passes over the training data.

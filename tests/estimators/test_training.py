@@ -451,7 +451,9 @@ def test_optimizer_is_an_alias_a_class_or_a_factory(kind, optimizer, expected):
 class Slow(BaseBackbone):
     """A backbone that has a learning rate of its own."""
 
-    peak_lr = 0.0125
+    def peak_lr(self, shape):
+        """Depend on the inputs."""
+        return 0.0125 * len(shape)
 
     def build(self, shape):
         """One linear layer."""
@@ -475,6 +477,12 @@ def test_learning_rate_is_asked_for_or_suits_the_backbone(kind, params, peak, st
     model = make_model(kind, **params)
     assert model.fit(X, y).net_.lr == pytest.approx(peak)
     assert clone(model).partial_fit(X, y).net_.lr == pytest.approx(steady)
+
+
+@pytest.mark.parametrize(("n_features", "peak"), [(100, 1e-2), (101, 3e-3)])
+def test_embeddings_are_learned_at_a_lower_rate_than_columns(n_features, peak):
+    X, y = make_table(n_features=n_features)
+    assert make_model(backbone="mlp", max_epochs=1).fit(X, y).net_.lr == peak
 
 
 def normalized_backbone():
