@@ -98,7 +98,7 @@ class HCARegressor(StudentTrainer):
 
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser, or what makes one of parameters and ``lr``.  "adamw" decays matrices
-        and kernels by `lr` (a decay of 1.0) a step, no biases.
+        and kernels by `lr` (a decay of 1.0) a step, no biases; its betas are 0.9, 0.95.
 
     lr : float, optional
         Peak learning rate, which rises and falls once; 1e-2 for a perceptron on up to

@@ -448,7 +448,7 @@ def test_optimizer_is_an_alias_a_class_or_a_factory(kind, optimizer, expected):
     assert losses[-1] < losses[0]
 
 
-class Slow(BaseBackbone):
+class OwnRate(BaseBackbone):
     """A backbone that has a learning rate of its own."""
 
     def peak_lr(self, shape):
@@ -465,7 +465,7 @@ class Slow(BaseBackbone):
     ("params", "peak", "steady"),
     [
         ({}, 1e-2, 3e-3),
-        ({"backbone": Slow()}, 0.0125, 0.00375),
+        ({"backbone": OwnRate()}, 0.0125, 0.00375),
         ({"backbone": lambda: nn.Linear(3, 4)}, 3e-3, 9e-4),
         ({"lr": 0.02}, 0.02, 0.02),
         ({"net_params": {"lr": 0.02}}, 0.02, 0.02),
