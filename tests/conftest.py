@@ -10,12 +10,38 @@ import pytest
 import torch
 from hypothesis import settings
 
+from sk_hca.estimators import _execution
+
 # The same examples in every run: a test that fails, fails for everybody.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 # Small tensors gain nothing from threads, and parallel workers share few cores.
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what runs on a CUDA device where there is none."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _auto_is_the_cpu():
+    """Hide CUDA devices from estimators: formulas are computed on the CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_execution, "has_cuda", lambda: False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _devices_where_asked_for(request, monkeypatch):
+    """Show CUDA devices to the tests that are marked with them."""
+    if request.node.get_closest_marker("cuda"):
+        monkeypatch.setattr(_execution, "has_cuda", torch.cuda.is_available)
+
 
 _TESTS = Path(__file__).resolve().parent
 

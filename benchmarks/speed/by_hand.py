@@ -25,21 +25,23 @@ def standardised(X):
 
 
 def train(modules, batch_loss, n_samples, batch_size, epochs):
-    """Minimise a loss over shuffled batches."""
+    """Minimise a loss over shuffled batches, where the modules are."""
     parameters = [p for module in modules for p in module.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=3e-3, fused=True)
     for _ in range(epochs):
-        for index in torch.randperm(n_samples).split(batch_size):
+        order = torch.randperm(n_samples, device=parameters[0].device)
+        for index in order.split(batch_size):
             loss = batch_loss(index)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
 
 
-def train_plain(X, codes, sizes, batch_size, epochs):
+def train_plain(X, codes, sizes, batch_size, epochs, device="cpu"):
     """Train one fused linear layer of classifiers on class codes (Eq. 6)."""
-    X, codes = standardised(X), torch.from_numpy(codes)
-    backbone, heads = make_backbone(), nn.Linear(64, sum(sizes))
+    X, codes = standardised(X).to(device), torch.from_numpy(codes).to(device)
+    backbone = make_backbone().to(device)
+    heads = nn.Linear(64, sum(sizes), device=device)
 
     def batch_loss(index):
         levels = heads(backbone(X[index])).split(sizes, dim=1)

@@ -42,26 +42,26 @@ def make_network():
 
 def make_model(**changes):
     """Make a regressor of maps that takes one pass over them."""
-    return HCARegressor(
-        make_network(),
-        binner=LogBinner(N_CLASSES),
-        max_epochs=1,
-        batch_size=BATCH,
-        random_state=0,
-        **changes,
-    )
+    settings = {
+        "binner": LogBinner(N_CLASSES),
+        "max_epochs": 1,
+        "batch_size": BATCH,
+        "random_state": 0,
+    }
+    return HCARegressor(make_network(), **{**settings, **changes})
 
 
-def fit_by_hand(X, y):
+def fit_by_hand(X, y, batch_size=BATCH, device="cpu"):
     """Train the finest classifier in plain PyTorch, for one pass."""
     binner = LogBinner(N_CLASSES).fit(y.ravel())
-    network = nn.Sequential(make_network(), nn.Conv2d(WIDTH, N_CLASSES, 1))
+    network = nn.Sequential(make_network(), nn.Conv2d(WIDTH, N_CLASSES, 1)).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     edges = torch.from_numpy(binner.edges_[1:-1])
-    for start in range(0, len(X), BATCH):
-        part = slice(start, start + BATCH)
-        truth = torch.bucketize(torch.from_numpy(y[part]), edges)
-        loss = nn.functional.cross_entropy(network(torch.from_numpy(X[part])), truth)
+    for start in range(0, len(X), batch_size):
+        part = slice(start, start + batch_size)
+        truth = torch.bucketize(torch.from_numpy(y[part]), edges).to(device)
+        logits = network(torch.from_numpy(X[part]).to(device))
+        loss = nn.functional.cross_entropy(logits, truth)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -46,6 +46,10 @@ from sk_hca.training import (
 # A rate that never falls is this share of one that does.
 STEADY_SHARE = 0.3
 
+# Rows of a table that are read at once: few enough for a CPU's caches, and so many that
+# an accelerator does not wait for the next.
+ROWS_ON_CPU, ROWS_ELSEWHERE = 2**12, 2**15
+
 
 class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
     """A regressor that holds a network, trained by gradient descent.
@@ -255,15 +259,18 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         settings["scales_loss"] = self.precision == "fp16"
         return StageSettings(**(settings | changes))
 
-    def _reading_size(self):
+    def _reading_size(self, device="cpu"):
         """Return how many samples are read at once: more table rows than images."""
-        is_table = len(self._input_shape) == 1
-        return max(self.batch_size, 4096) if is_table else self.batch_size
+        if len(self._input_shape) > 1:
+            return self.batch_size
+        n_rows = ROWS_ON_CPU if torch.device(device).type == "cpu" else ROWS_ELSEWHERE
+        return max(self.batch_size, n_rows)
 
     def _read(self, module, data, answer, make_array=np.empty):
         """Run a network over data, keep what `answer` makes of it, and check it."""
-        net, size = self.net_, self._reading_size()
-        batching = {"batch_size": size} | net.get_params_for("iterator_valid")
+        net = self.net_
+        batching = {"batch_size": self._reading_size(net.device)}
+        batching |= net.get_params_for("iterator_valid")
         answers = read_network(module, data, net.device, answer, make_array, **batching)
         rows = ~finite_rows(answers)
         if rows.any():

@@ -15,11 +15,15 @@ SHORT_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = {"auto", "fp32", "fp64", *SHORT_TYPES}
 
 
+def has_cuda():
+    """Tell whether there is a CUDA device to compute on."""
+    return torch.cuda.is_available()
+
+
 def resolve_device(name):
     """Return the device that an estimator's parameter names."""
-    has_cuda = torch.cuda.is_available()
     if name == "auto":
-        return "cuda" if has_cuda else "cpu"
+        return "cuda" if has_cuda() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError as error:
@@ -27,7 +31,7 @@ def resolve_device(name):
             "device must be 'auto' or a device of torch, such as 'cpu', 'cuda' or "
             f"'cuda:1'; got {name!r}."
         ) from error
-    if device.type == "cuda" and not has_cuda:
+    if device.type == "cuda" and not has_cuda():
         raise ValueError(
             f"device={name!r} needs a CUDA device, but torch finds none. "
             "Use device='auto', which takes one where there is one."

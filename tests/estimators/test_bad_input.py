@@ -427,7 +427,6 @@ def test_parameter_that_only_fit_can_judge_is_named(
     assert_refused(kind, ValueError, message, **params)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 @BOTH
 def test_device_that_is_not_there_is_named(assert_refused, kind):
     message = "device='cuda' needs a CUDA device, but torch finds none. Use device='au"

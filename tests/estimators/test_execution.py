@@ -193,7 +193,7 @@ def test_images_give_the_same_answer_in_any_layout(kind, shape):
     np.testing.assert_array_equal(twin.predict(X), model.predict(X))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @BOTH
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_images_are_learned_on_cuda_in_every_type(kind, precision):

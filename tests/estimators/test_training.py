@@ -408,7 +408,7 @@ def test_type_of_the_inputs_hardly_matters(kind, dtype):
     np.testing.assert_allclose(model.predict(X), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 @pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_on_cuda_answers_on_the_cpu(kind, device):

@@ -215,7 +215,7 @@ def test_patent_application_is_told(thing):
     assert "20230214651" in thing.__doc__
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.cuda
 def test_devices_agree():
     features, y = make_batch(40)
     expected = ranksim_penalty(features, y)

@@ -23,9 +23,6 @@ from sk_hca.training import (
 )
 
 CPU = torch.device("cpu")
-needs_cuda = pytest.mark.skipif(
-    not torch.cuda.is_available(), reason="needs a CUDA device"
-)
 each_shuffle = pytest.mark.parametrize("shuffle", [False, True])
 each_way = pytest.mark.parametrize("way", [ResidentBatches, PrefetchedBatches])
 
@@ -263,7 +260,7 @@ def test_items_are_prefetched_to_cuda():
     assert isinstance(feed(plain, "cuda"), PrefetchedBatches)
 
 
-@needs_cuda
+@pytest.mark.cuda
 @each_way
 @each_shuffle
 def test_feeding_cuda_changes_no_batch(way, shuffle):
