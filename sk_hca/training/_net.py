@@ -21,7 +21,8 @@ def adamw(params, weight_decay=1.0, betas=(0.9, 0.95), **settings):
         What to train, or groups of it.
 
     weight_decay : float, default=1.0
-        Share of the learning rate by which weights shrink at every step.
+        Share of the learning rate by which weights shrink at every step; a stage that
+        ends takes that of :func:`decay_for`.
 
     betas : tuple of float, default=(0.9, 0.95)
         How much of the averages of gradients and of their squares lasts a step; torch's
@@ -53,6 +54,34 @@ OPTIMIZERS = {
     "adam": partial(torch.optim.Adam, fused=True),
     "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
 }
+
+
+def decay_for(lr, n_steps):
+    """Choose how strongly AdamW decays weights over a stage: from 1 to 2.5.
+
+    Over its cycle a rate averages to half of its peak, so that a decay of d shrinks
+    weights by ``exp(-lr * n_steps * d / 2)``.  Few steps, as a small table takes, would
+    leave them near where they began: d grows so that they shrink to a twelfth,
+    ``exp(-2.5)``, up to where it would keep a network from learning.
+
+    Parameters
+    ----------
+    lr : float
+        Peak learning rate.
+
+    n_steps : int
+        Steps of the stage.
+
+    Returns
+    -------
+    decay : float
+
+    Examples
+    --------
+    >>> [decay_for(0.01, n_steps) for n_steps in (50, 200, 1000)]
+    [2.5, 2.5, 1.0]
+    """
+    return min(2.5, max(1.0, 5 / (lr * n_steps)))
 
 
 class StageNet(NeuralNet):
@@ -238,8 +267,12 @@ def make_net(module, criterion, train, settings, valid=None):
     }
     check_callbacks(settings.callbacks)
     n_steps = params["max_epochs"] * len(batches(train, params["batch_size"]))
+    anneals = settings.anneals and n_steps > 1
+    if anneals and params["optimizer"] is OPTIMIZERS["adamw"]:
+        decay = decay_for(params["lr"], n_steps)
+        params.setdefault("optimizer__weight_decay", decay)
     callbacks = [("finite_loss", FiniteLoss())]
-    if settings.anneals and n_steps > 1:
+    if anneals:
         # One step more than there are batches: the last batch still learns a little.
         callbacks.append(("schedule", OneCycle(n_steps + 1)))
     if valid is not None:

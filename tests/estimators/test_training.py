@@ -83,7 +83,8 @@ class Watcher(Callback):
 @BOTH
 def test_training_learns_a_linear_target(kind):
     X, y = make_table(300)
-    model = make_model(kind, max_epochs=20, batch_size=32, lr=0.01)
+    plain = {"optimizer__weight_decay": 1.0}
+    model = make_model(kind, max_epochs=20, batch_size=32, lr=0.01, net_params=plain)
     assert model.fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.9
     losses = model.history_[:, "train_loss"]
     assert losses[-1] < losses[0]
