@@ -97,8 +97,8 @@ class HCARegressor(StudentTrainer):
         Networks that learn side by side, and answer by the mean of their distributions.
 
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
-        Optimiser, or what makes one of parameters and ``lr``.  "adamw" decays matrices
-        and kernels by `lr` (a decay of 1.0) a step, no biases; its betas are 0.9, 0.95.
+        Optimiser, or what makes one of parameters and ``lr``.  "adamw" has betas of 0.9
+        and 0.95, and decays matrices and kernels: by 1.0, in short fits by up to 2.5.
 
     lr : float, optional
         Peak learning rate, which rises and falls once; 1e-2 for a perceptron on up to
