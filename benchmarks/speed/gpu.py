@@ -12,14 +12,13 @@ from importlib.util import find_spec
 
 import maps
 import torch
-from by_hand import train_plain
 from images import make_images, make_resnet
 from timing import Ratio, read_options, report
-from training import fitted_hierarchy, make_data, make_model, model_ratio
+from training import loop_ratio, make_data, make_model, model_ratio
 
 from sk_hca.training import ArrayDataset, PrefetchedBatches, ResidentBatches, batches
 
-DEVICE = torch.device("cuda")
+DEVICE = "cuda"
 ANY = float("inf")
 EPOCHS = 2
 
@@ -37,25 +36,15 @@ def finished(row):
     return Ratio(row.name, wait_for(row.ours), wait_for(row.theirs), row.limit)
 
 
-def loop_ratio(n_samples, batch_size, epochs, limit):
-    """Compare a fit with the hand-written loop, all data on the device."""
-    X, y = make_data(n_samples)
-    model = make_model(epochs, batch_size=batch_size)
-    hierarchy = fitted_hierarchy(make_model(1), X, y)
-    codes = hierarchy.transform(y)
-    sizes = [len(level.values) for level in hierarchy.levels_]
-    return Ratio(
-        f"fit / hand-written loop, {n_samples:,} rows, batch {batch_size}",
-        lambda: model.fit(X, y),
-        lambda: train_plain(X, codes, sizes, batch_size, epochs, DEVICE),
-        limit,
-    )
+def make_ours(**params):
+    """Make the recipe of the paper for the device."""
+    return make_model(EPOCHS, device=DEVICE, **params)
 
 
 def table_ratios(n_samples):
     """Compare levels and stages on a table."""
-    data, add = make_data(n_samples), make_model(EPOCHS)
-    one, distilled = make_model(EPOCHS, n_levels=1), make_model(EPOCHS, mode="distill")
+    data, add = make_data(n_samples), make_ours()
+    one, distilled = make_ours(n_levels=1), make_ours(mode="distill")
     for name, ours, theirs, limit in (
         ("7 levels / fit of the finest alone", add, one, 1.30),
         ("HCA-d / fit of HCA-add", distilled, add, 1.10),
@@ -66,7 +55,7 @@ def table_ratios(n_samples):
 def prediction_ratio(n_samples, limit):
     """Compare a prediction with a raw pass in one batch, sent and brought back."""
     X, y = make_data(n_samples)
-    model = make_model(1).fit(X, y)
+    model = make_ours().fit(X, y)
     module = model.net_.module_.eval()
 
     def raw():
@@ -83,9 +72,9 @@ def image_ratios(n_samples):
         return
     data = make_images(n_samples)
     settings = {"backbone": make_resnet, "batch_size": 64}
-    seven = make_model(EPOCHS, precision="fp32", **settings)
-    one = make_model(EPOCHS, precision="fp32", n_levels=1, **settings)
-    short = make_model(EPOCHS, precision="bf16", **settings)
+    seven = make_ours(precision="fp32", **settings)
+    one = make_ours(precision="fp32", n_levels=1, **settings)
+    short = make_ours(precision="bf16", **settings)
     name = "fit of 7 levels / fit of the finest alone, ResNet-18"
     yield model_ratio(name, seven, one, data, 1.03)
     yield model_ratio("fit in bf16 / in fp32, ResNet-18", short, seven, data, ANY)
@@ -95,7 +84,8 @@ def feeding_ratio(n_samples):
     """Compare an epoch of batches cut on the device with one of batches sent there."""
     X, y = make_data(n_samples)
     plain = batches(ArrayDataset(X, y), 256, shuffle=True)
-    resident, sent = ResidentBatches(plain, DEVICE), PrefetchedBatches(plain, DEVICE)
+    device = torch.device(DEVICE)
+    resident, sent = ResidentBatches(plain, device), PrefetchedBatches(plain, device)
 
     def read(fed):
         return lambda: [X.sum() for X, _ in fed]
@@ -125,7 +115,8 @@ def memory_missed(n_maps, shape, limit=1.5):
         ("seven levels, one-hot labels", {"labels": "one_hot"}),
         ("HCARegressor(), seven levels", {}),
     ):
-        model = maps.make_model(batch_size=n_maps, precision="fp32", **changes)
+        shared = {"batch_size": n_maps, "precision": "fp32", "device": DEVICE}
+        model = maps.make_model(**shared, **changes)
         peak = peak_mib(lambda model=model: model.fit(X, y))
         missed |= peak > limit * by_hand
         print(f"{name:50} {peak:12.0f} {peak / by_hand:11.2f}", flush=True)
@@ -142,8 +133,8 @@ def main():
     print(f"torch {torch.__version__}, {torch.cuda.get_device_name()}\n")
     n_samples = 5_000 if quick else 20_000
     rows = [
-        loop_ratio(n_samples, 256, EPOCHS, 1.10),
-        loop_ratio(50 * n_samples, 4096, EPOCHS, 1.10),
+        loop_ratio(n_samples, 256, EPOCHS, 1.10, DEVICE),
+        loop_ratio(50 * n_samples, 4096, EPOCHS, 1.10, DEVICE),
         *table_ratios(n_samples),
         prediction_ratio(50 * n_samples, 1.25),
         *image_ratios(512 if quick else 2048),

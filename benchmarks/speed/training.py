@@ -44,6 +44,7 @@ def make_model(epochs=EPOCHS, **params):
         "anchor": None,
         "decoder": "argmax",
         "mode": "add",
+        "device": "cpu",
         "max_epochs": epochs,
         "random_state": 0,
     }
@@ -53,7 +54,8 @@ def make_model(epochs=EPOCHS, **params):
 def make_default(epochs=EPOCHS, **params):
     """Make the default recipe on the same network."""
     backbone = MLPBackbone(HIDDEN, n_pieces=0)
-    return HCARegressor(backbone, max_epochs=epochs, random_state=0, **params)
+    settings = {"device": "cpu", "max_epochs": epochs, "random_state": 0, **params}
+    return HCARegressor(backbone, **settings)
 
 
 def make_skorch_net(**params):
@@ -72,17 +74,17 @@ def fitted_hierarchy(model, X, y):
     return model.fit(X[:1000], y[:1000]).hierarchy_.fit(y)
 
 
-def loop_ratio(n_samples, batch_size, epochs, limit):
-    """Compare a fit with the hand-written loop."""
+def loop_ratio(n_samples, batch_size, epochs, limit, device="cpu"):
+    """Compare a fit with the hand-written loop on the same device."""
     X, y = make_data(n_samples)
-    model = make_model(epochs, batch_size=batch_size)
+    model = make_model(epochs, batch_size=batch_size, device=device)
     hierarchy = fitted_hierarchy(make_model(1), X, y)
     codes = hierarchy.transform(y)
     sizes = [len(level.values) for level in hierarchy.levels_]
     return Ratio(
         f"fit / hand-written loop, {n_samples:,} rows, batch {batch_size}",
         lambda: model.fit(X, y),
-        lambda: train_plain(X, codes, sizes, batch_size, epochs),
+        lambda: train_plain(X, codes, sizes, batch_size, epochs, device),
         limit,
     )
 
@@ -111,7 +113,7 @@ def skorch_ratio(n_samples, limit):
     """Compare a plain regression with skorch as it comes."""
     X, y = make_data(n_samples)
     ours = DirectRegressor(
-        MLPBackbone(HIDDEN, n_pieces=0), max_epochs=2, random_state=0
+        MLPBackbone(HIDDEN, n_pieces=0), max_epochs=2, device="cpu", random_state=0
     )
     theirs = make_skorch_net(
         max_epochs=2, batch_size=256, train_split=None, iterator_train__shuffle=True
