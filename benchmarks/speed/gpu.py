@@ -8,6 +8,7 @@ exits with 2.
 """
 
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 
 import maps
@@ -33,7 +34,7 @@ def finished(row):
 
         return run
 
-    return Ratio(row.name, wait_for(row.ours), wait_for(row.theirs), row.limit)
+    return replace(row, ours=wait_for(row.ours), theirs=wait_for(row.theirs))
 
 
 def make_ours(**params):

@@ -81,7 +81,7 @@ def decay_for(lr, n_steps):
     >>> [decay_for(0.01, n_steps) for n_steps in (50, 200, 1000)]
     [2.5, 2.5, 1.0]
     """
-    return min(2.5, max(1.0, 5 / (lr * n_steps)))
+    return max(1.0, 5 / max(2.0, lr * n_steps))
 
 
 class StageNet(NeuralNet):

@@ -300,6 +300,24 @@ def test_net_params_win_over_settings():
     assert net.optimizer_.param_groups[0]["weight_decay"] == 0.25
 
 
+@pytest.mark.parametrize(("max_epochs", "lr"), [(1, 0.05), (30, 0.05), (30, 0.5)])
+def test_weights_shrink_alike_in_short_stages_of_adamw(max_epochs, lr):
+    """By exp(-2.5) or further, unless that takes a decay above 2.5."""
+    counter = Counter()
+    net = train(max_epochs=max_epochs, lr=lr, callbacks=[counter])
+    decay = net.optimizer_.param_groups[0]["weight_decay"]
+    half_of_all_rates = lr * len(counter.lrs) / 2
+    expected = np.clip(2.5 / half_of_all_rates, 1.0, 2.5)
+    assert decay == pytest.approx(expected)
+
+
+def test_stage_of_a_steady_rate_or_of_another_optimizer_keeps_its_decay():
+    steady = train(anneals=False)
+    assert steady.optimizer_.param_groups[0]["weight_decay"] == 1.0
+    other = train(optimizer=torch.optim.AdamW)
+    assert other.optimizer_.param_groups[0]["weight_decay"] == 0.01
+
+
 def test_net_params_may_replace_all_callbacks():
     counter = Counter()
     net = train(net_params={"callbacks": [("mine", counter)]})
