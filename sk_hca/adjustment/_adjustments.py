@@ -24,7 +24,7 @@ from sk_hca.hierarchy import (
     as_rows,
     exponentials,
     from_rows,
-    level_softmax,
+    level_weights,
     lift,
     pool_sum,
 )
@@ -133,9 +133,14 @@ class AddAdjustment(_WeightAdjustment):
 
     def weights(self, output, levels):
         """Add the levels; their sum, normalised, is the distribution."""
-        probs, _ = level_softmax(as_rows(output.logits), output.n_classes)
-        probs = from_rows(probs, output.logits).split(output.n_classes, dim=1)
-        return adjust_add(probs, *level_maps(levels))
+        rows, n_classes = as_rows(output.logits), output.n_classes
+        weights, sums, _ = level_weights(rows, n_classes)
+        *coarse, finest = weights.split(n_classes, dim=1)
+        # The finest level stays as it is, and gives its sum to the others.
+        shares = (sums[:, -1:] / sums[:, :-1]).unsqueeze(2).unbind(1)
+        summing = [p * share for p, share in zip(coarse, shares, strict=True)]
+        summing = [from_rows(p, output.logits) for p in (*summing, finest)]
+        return adjust_add(summing, *level_maps(levels))
 
 
 class MulAdjustment(BaseAdjustment):

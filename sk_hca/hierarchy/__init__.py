@@ -1,7 +1,14 @@
 """Coarse levels, and the maps that tie them to the finest one."""
 
 from sk_hca.hierarchy._cascade import LevelCascade
-from sk_hca.hierarchy._fused import as_rows, exponentials, from_rows, level_softmax
+from sk_hca.hierarchy._fused import (
+    as_rows,
+    exponentials,
+    from_rows,
+    level_layout,
+    level_softmax,
+    level_weights,
+)
 from sk_hca.hierarchy._hierarchy import HierarchicalBinner, Level
 from sk_hca.hierarchy._maps import (
     level_steps,
@@ -19,8 +26,10 @@ __all__ = [
     "as_rows",
     "exponentials",
     "from_rows",
+    "level_layout",
     "level_softmax",
     "level_steps",
+    "level_weights",
     "lift",
     "merge_classes",
     "pool_logsumexp",

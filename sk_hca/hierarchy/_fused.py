@@ -15,6 +15,10 @@ import torch
 # vanish, whatever is done with their sums.
 SAFE_SHARE = 0.7
 
+# Where the logarithm of every sum of exponentials lies within this share, the larger
+# ones of them are exact, and those that vanish would not count in the sum.
+SAFE_SHARE_OF_SUMS = 0.25
+
 
 def as_rows(x):
     """See a tensor (N, C, *S) as (B, C, M), without a copy where it lies so."""
@@ -72,21 +76,69 @@ def exponentials(logits, n_classes):
     Returns
     -------
     weights : Tensor of shape (B, sum of C_h, M)
-        Probabilities, but for a factor per level and place.
+        Probabilities, but for a factor per level and place; without a shift, none of
+        them vanished.
 
     shift : Tensor of shape (B, H, M), or None
         What was subtracted from the logits of every level, if anything was.
     """
-    if logits.device.type == "cpu" and logits.numel():
-        # On a GPU a look at the numbers costs more than a subtraction.
-        lowest, highest = logits.aminmax()
-        limit = SAFE_SHARE * math.log(torch.finfo(logits.dtype).max)
-        if -limit < lowest and highest < limit:
-            return logits.exp(), None
+    if looks_cheap(logits) and is_within(logits, SAFE_SHARE):
+        return logits.exp(), None
+    return shifted_exponentials(logits, n_classes)
+
+
+def level_weights(logits, n_classes):
+    r"""Exponentiate the logits of all levels and add up each, shifted where needed.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (B, sum of C_h, M)
+        Logits of all levels.
+
+    n_classes : tuple of int
+        Number of classes of every level, coarse to fine.
+
+    Returns
+    -------
+    weights : Tensor of shape (B, sum of C_h, M)
+        Probabilities, but for a factor per level and place.
+
+    sums : Tensor of shape (B, H, M)
+        Sums of the weights of every level.
+
+    log_sums : Tensor of shape (B, H, M)
+        :math:`\log \sum_c \exp z_c` of every level.
+    """
+    indicator, _ = level_layout(n_classes, logits.dtype, logits.device)
+    if looks_cheap(logits):
+        weights = logits.exp()
+        sums = indicator @ weights
+        log_sums = sums.log()
+        if is_within(log_sums, SAFE_SHARE_OF_SUMS):
+            return weights, sums, log_sums
+    weights, shift = shifted_exponentials(logits, n_classes)
+    sums = indicator @ weights
+    return weights, sums, sums.log().add_(shift)
+
+
+def shifted_exponentials(logits, n_classes):
+    """Exponentiate all levels, each by its largest; return weights and shift."""
     levels = logits.split(n_classes, dim=1)
     shift = torch.stack([level.amax(dim=1) for level in levels], dim=1)
     _, level_of = level_layout(n_classes, logits.dtype, logits.device)
     return logits.sub(shift.index_select(1, level_of)).exp_(), shift
+
+
+def looks_cheap(x):
+    """Tell whether to look at the numbers: cheap on a CPU, slow on a GPU."""
+    return x.device.type == "cpu" and x.numel() > 0
+
+
+def is_within(logs, share):
+    """Tell whether all logarithms lie within a share of what floats can hold."""
+    lowest, highest = logs.aminmax()
+    limit = share * math.log(torch.finfo(logs.dtype).max)
+    return -limit < lowest and highest < limit
 
 
 def level_softmax(logits, n_classes):
@@ -118,9 +170,6 @@ def level_softmax(logits, n_classes):
     >>> log_sums.exp().flatten()
     tensor([4., 1.])
     """
-    indicator, level_of = level_layout(n_classes, logits.dtype, logits.device)
-    probs, shift = exponentials(logits, n_classes)
-    sums = indicator @ probs
-    probs *= sums.reciprocal().index_select(1, level_of)
-    log_sums = sums.log_()
-    return probs, log_sums if shift is None else log_sums.add_(shift)
+    weights, sums, log_sums = level_weights(logits, n_classes)
+    _, level_of = level_layout(n_classes, logits.dtype, logits.device)
+    return weights.mul_(sums.reciprocal().index_select(1, level_of)), log_sums

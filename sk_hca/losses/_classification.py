@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import one_hot
 
-from sk_hca.hierarchy import as_rows, level_softmax
+from sk_hca.hierarchy import as_rows, level_layout, level_weights
 from sk_hca.losses._reduction import weighted_mean
 
 
@@ -42,8 +42,9 @@ class _LevelCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits, truth, n_classes):
-        probs, log_sums = level_softmax(logits, n_classes)
-        ctx.save_for_backward(probs, truth)
+        weights, sums, log_sums = level_weights(logits, n_classes)
+        ctx.n_classes = n_classes
+        ctx.save_for_backward(weights, sums, truth)
         if truth.is_floating_point():
             told = (truth * logits).sum(dim=1)
         else:
@@ -53,11 +54,14 @@ class _LevelCrossEntropy(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        probs, truth = ctx.saved_tensors
+        weights, sums, truth = ctx.saved_tensors
         grad = grad.unsqueeze(1)
+        _, level_of = level_layout(ctx.n_classes, weights.dtype, weights.device)
+        # One pass normalises the prediction and multiplies it by the gradient.
+        predicted = (grad / sums).index_select(1, level_of).mul_(weights)
         if truth.is_floating_point():
-            return (probs - truth).mul_(grad), None, None
-        return (probs * grad).scatter_add_(1, truth, -grad.expand_as(truth)), None, None
+            return predicted.addcmul_(truth, grad, value=-1), None, None
+        return predicted.scatter_add_(1, truth, -grad.expand_as(truth)), None, None
 
 
 def cross_entropy_map(levels, targets):
