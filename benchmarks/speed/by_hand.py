@@ -90,6 +90,6 @@ def train_anchored(X, y, hierarchy, batch_size, epochs):
         levels = (heads(features) - anchor).split(sizes, dim=1)
         truth = soft_labels(y[index], edges, values, starts)
         loss = sum(cross_entropy(z, p) for z, p in zip(levels, truth, strict=True))
-        return loss + l1_loss(location.squeeze(1), standard[index])
+        return loss + 3 * l1_loss(location.squeeze(1), standard[index])
 
     train([backbone, heads, locate], batch_loss, len(X), batch_size, epochs)

@@ -20,6 +20,11 @@ from sk_hca.losses import (
 )
 
 
+# How much the absolute error of a location counts beside the cross-entropies of all
+# levels, which would else leave it a poor regression.
+LOCATION_WEIGHT = 3.0
+
+
 class MapCriterion(nn.Module):
     """A loss that is known target by target, and averaged over those that count.
 
@@ -68,7 +73,8 @@ class LevelCriterion(MapCriterion):
 
     center, scale : float
         Location and spread of the training targets, by which a location head is
-        standardised; its absolute error is added where there is one.
+        standardised; its absolute error, times `LOCATION_WEIGHT`, is added where there
+        is one.
     """
 
     def __init__(self, labels, levels, center, scale):
@@ -84,9 +90,8 @@ class LevelCriterion(MapCriterion):
         loss = fused_cross_entropy_map(output.logits, output.n_classes, truth)
         if output.location is not None:
             standard = (y - self.center) / self.scale
-            loss = loss + regression_map(
-                output.location, standard.to(loss.dtype), "absolute"
-            )
+            error = regression_map(output.location, standard.to(loss.dtype), "absolute")
+            loss = loss + LOCATION_WEIGHT * error
         return loss
 
 
