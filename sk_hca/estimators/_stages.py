@@ -19,7 +19,6 @@ from sk_hca.losses import (
     weighted_mean,
 )
 
-
 # How much the absolute error of a location counts beside the cross-entropies of all
 # levels, which would else leave it a poor regression.
 LOCATION_WEIGHT = 3.0

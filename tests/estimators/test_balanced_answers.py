@@ -109,7 +109,7 @@ def test_auto_takes_the_best_strength_on_validation_data(mode, memory, tmp_path)
 
 def test_auto_for_the_plain_error_stays_near_what_was_trained():
     model = make_model(balance=AutoBalance("mae"), validation_fraction=0.25)
-    assert model.fit(*make_table()).balance_ <= 0.3
+    assert model.fit(*make_table()).balance_ < 0.35
 
 
 def test_auto_needs_validation_data():
