@@ -46,9 +46,10 @@ from sk_hca.training import (
 # A rate that never falls is this share of one that does.
 STEADY_SHARE = 0.3
 
-# Rows of a table that are read at once: few enough for a CPU's caches, and so many that
-# an accelerator does not wait for the next.
-ROWS_ON_CPU, ROWS_ELSEWHERE = 2**12, 2**15
+# Rows of a table that are read at once, and the most logits that they may have: few
+# enough for a CPU's caches, and so many that an accelerator does not wait for the next.
+ROWS_ON_CPU, LOGITS_ON_CPU = 2**12, 2**21
+ROWS_ELSEWHERE, LOGITS_ELSEWHERE = 2**15, 2**26
 
 
 class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
@@ -259,17 +260,21 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         settings["scales_loss"] = self.precision == "fp16"
         return StageSettings(**(settings | changes))
 
-    def _reading_size(self, device="cpu"):
+    def _reading_size(self, device="cpu", n_logits=1):
         """Return how many samples are read at once: more table rows than images."""
         if len(self._input_shape) > 1:
             return self.batch_size
-        n_rows = ROWS_ON_CPU if torch.device(device).type == "cpu" else ROWS_ELSEWHERE
-        return max(self.batch_size, n_rows)
+        n_rows, most = ROWS_ELSEWHERE, LOGITS_ELSEWHERE
+        if torch.device(device).type == "cpu":
+            n_rows, most = ROWS_ON_CPU, LOGITS_ON_CPU
+        return max(self.batch_size, min(n_rows, most // n_logits))
 
     def _read(self, module, data, answer, make_array=np.empty):
         """Run a network over data, keep what `answer` makes of it, and check it."""
         net = self.net_
-        batching = {"batch_size": self._reading_size(net.device)}
+        heads = getattr(module, "heads", None)  # None where features alone are read
+        n_logits = max(1, getattr(heads, "n_values", 1))
+        batching = {"batch_size": self._reading_size(net.device, n_logits)}
         batching |= net.get_params_for("iterator_valid")
         answers = read_network(module, data, net.device, answer, make_array, **batching)
         rows = ~finite_rows(answers)
