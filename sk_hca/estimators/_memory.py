@@ -52,7 +52,9 @@ def recall_stage_one(estimator, X, y, sample_weight, seed):
         warm_start=False,
         random_state=None,
     )
-    key = ContentHasher(coerce_mmap=True).hash((shared, X, y, sample_weight))
+    # Twice as fast as md5 where processors know it.
+    hasher = ContentHasher("sha1", coerce_mmap=True)
+    key = hasher.hash((shared, X, y, sample_weight))
     content = ["estimator", "X", "y", "sample_weight"]
     cached = check_memory(estimator.memory).cache(fit_stage_one, ignore=content)
     return pickle.loads(cached(key, seed, shared, X, y, sample_weight))

