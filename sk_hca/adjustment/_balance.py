@@ -5,6 +5,7 @@ as a user wants, without retraining: probabilities times (wanted prior / prior o
 training) to a power.
 """
 
+from functools import cache
 from numbers import Real
 
 import numpy as np
@@ -197,13 +198,12 @@ class CorrectedAdjustment:
     correction : PriorCorrection
         Wanted prior and strength.
 
-    levels : list of LevelClasses
-        Classes of every level, coarse to fine.
     """
 
-    def __init__(self, mode, correction, levels):
+    def __init__(self, mode, correction):
         self.mode = mode
-        self.log_ratios = {level: correction.log_ratio(level) for level in levels}
+        # Most modes answer with the finest level alone.
+        self.log_ratio = cache(correction.log_ratio)
 
     def scores(self, output, levels):
         """Correct the distribution over the finest classes."""
@@ -215,11 +215,11 @@ class CorrectedAdjustment:
 
     def corrected_logits(self, logits, classes):
         """Add the logarithms of the factors."""
-        return logits + along_classes(self.log_ratios[classes], logits)
+        return logits + along_classes(self.log_ratio(classes), logits)
 
     def corrected_weights(self, weights, classes):
         """Multiply by the factors."""
-        return weights * along_classes(self.log_ratios[classes].exp(), weights)
+        return weights * along_classes(self.log_ratio(classes).exp(), weights)
 
 
 class _CorrectedDecoder:

@@ -62,9 +62,9 @@ def choose_balance(estimator, valid):
     strengths = candidate_strengths(recipe)
     decoder = make_decoder(estimator.decoder)
 
-    def corrected(mode, levels):
+    def corrected(mode):
         return [
-            CorrectedAdjustment(mode, PriorCorrection(strength), levels)
+            CorrectedAdjustment(mode, PriorCorrection(strength))
             for strength in strengths
         ]
 

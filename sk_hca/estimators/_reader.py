@@ -217,7 +217,7 @@ class LevelReader(BaseDeepRegressor):
         return self._read_levels(self._check_inputs(X), answer, self._balanced)
 
     def _read_levels(self, data, answer, correct):
-        """Read the heads that the mode needs; `correct` takes the mode and levels."""
+        """Read the heads that the mode needs; `correct` takes the mode."""
         mode = make_adjustment(self.mode)
         heads = self.net_.module_.heads
         if mode.trains_student:
@@ -229,11 +229,11 @@ class LevelReader(BaseDeepRegressor):
             heads = self.student_net_.module_
         levels = self._level_classes(self.net_.device)
         heads, mode = mode.simplified(heads, levels)
-        mode = correct(mode, levels)
+        mode = correct(mode)
         module = Network(self.net_.module_.extractor, heads)
         return self._read(module, data, lambda output: answer(mode, output, levels))
 
-    def _balanced(self, mode, levels):
+    def _balanced(self, mode):
         """Correct what a mode answers, as far as the estimator is asked to."""
         correction = make_balance(self.balance)
         if isinstance(correction, AutoBalance):
@@ -245,7 +245,7 @@ class LevelReader(BaseDeepRegressor):
             correction = PriorCorrection(self.balance_)
         if correction.strength == 0:
             return mode
-        return CorrectedAdjustment(mode, correction, levels)
+        return CorrectedAdjustment(mode, correction)
 
     def _level_classes(self, device):
         """Return the classes of every level as tensors, coarse to fine."""

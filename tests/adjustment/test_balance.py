@@ -94,7 +94,7 @@ def test_corrected_answer_is_that_of_corrected_scores(mode, decoder, shape):
     levels, output = make_levels(), make_output(shape=shape)
     mode, decoder = make_adjustment(mode), make_decoder(decoder)
     correction = PriorCorrection(0.5)
-    corrected = CorrectedAdjustment(mode, correction, levels)
+    corrected = CorrectedAdjustment(mode, correction)
     ratio = correction.log_ratio(levels[-1]).view(1, -1, *(1,) * len(shape))
     scores = mode.scores(output, levels) + ratio
     torch.testing.assert_close(corrected.scores(output, levels), scores)
@@ -106,7 +106,7 @@ def test_corrected_answer_is_that_of_corrected_scores(mode, decoder, shape):
 def test_average_corrects_every_level():
     levels, output = make_levels(), make_output()
     decoder, correction = make_decoder("mean"), PriorCorrection(0.5)
-    corrected = CorrectedAdjustment(make_adjustment("average"), correction, levels)
+    corrected = CorrectedAdjustment(make_adjustment("average"), correction)
     answers = [
         decoder(logits + correction.log_ratio(classes), classes)
         for logits, classes in zip(output.levels, levels, strict=True)
@@ -149,7 +149,7 @@ def test_strength_of_zero_corrects_nothing_whatever_is_wanted():
 def test_class_that_is_not_wanted_is_never_answered():
     levels, output = make_levels(), make_output(n=50)
     correction = PriorCorrection(prior=[1, 1, 1, 0])
-    corrected = CorrectedAdjustment(NoAdjustment(), correction, levels)
+    corrected = CorrectedAdjustment(NoAdjustment(), correction)
     probs = corrected.scores(output, levels).softmax(dim=1)
     assert (probs[:, 3] == 0).all()
     assert torch.isfinite(probs).all()
