@@ -82,7 +82,7 @@ class LevelCalibrator(LevelReader):
             return mode.scores(output, levels).unsqueeze(1)
 
         data = calibrated._check_training_data(X, y, sample_weight, reset=False)
-        scores = calibrated._read_levels(data, votes, lambda mode, levels: mode)
+        scores = calibrated._read_levels(data, votes, lambda mode: mode)
         exponents = fit_exponents(*self._known_places(data, scores))
         if by == "levels":
             calibrated.mode = VoteAdjustment(exponents.tolist())
