@@ -197,7 +197,6 @@ class CorrectedAdjustment:
 
     correction : PriorCorrection
         Wanted prior and strength.
-
     """
 
     def __init__(self, mode, correction):

@@ -260,20 +260,20 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         settings["scales_loss"] = self.precision == "fp16"
         return StageSettings(**(settings | changes))
 
-    def _reading_size(self, device="cpu", n_logits=1):
+    def _reading_size(self, device="cpu", n_logits=0):
         """Return how many samples are read at once: more table rows than images."""
         if len(self._input_shape) > 1:
             return self.batch_size
         n_rows, most = ROWS_ELSEWHERE, LOGITS_ELSEWHERE
         if torch.device(device).type == "cpu":
             n_rows, most = ROWS_ON_CPU, LOGITS_ON_CPU
-        return max(self.batch_size, min(n_rows, most // n_logits))
+        return max(self.batch_size, min(n_rows, most // max(1, n_logits)))
 
     def _read(self, module, data, answer, make_array=np.empty):
         """Run a network over data, keep what `answer` makes of it, and check it."""
         net = self.net_
-        heads = getattr(module, "heads", None)  # None where features alone are read
-        n_logits = max(1, getattr(heads, "n_values", 1))
+        # Features alone are read from an extractor.
+        n_logits = module.heads.n_values if isinstance(module, Network) else 0
         batching = {"batch_size": self._reading_size(net.device, n_logits)}
         batching |= net.get_params_for("iterator_valid")
         answers = read_network(module, data, net.device, answer, make_array, **batching)

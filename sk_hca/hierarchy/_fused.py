@@ -82,7 +82,7 @@ def exponentials(logits, n_classes):
     shift : Tensor of shape (B, H, M), or None
         What was subtracted from the logits of every level, if anything was.
     """
-    if looks_cheap(logits) and is_within(logits, SAFE_SHARE):
+    if is_worth_a_look(logits) and is_within(logits, SAFE_SHARE):
         return logits.exp(), None
     return shifted_exponentials(logits, n_classes)
 
@@ -110,7 +110,7 @@ def level_weights(logits, n_classes):
         :math:`\log \sum_c \exp z_c` of every level.
     """
     indicator, _ = level_layout(n_classes, logits.dtype, logits.device)
-    if looks_cheap(logits):
+    if is_worth_a_look(logits):
         weights = logits.exp()
         sums = indicator @ weights
         log_sums = sums.log()
@@ -129,7 +129,7 @@ def shifted_exponentials(logits, n_classes):
     return logits.sub(shift.index_select(1, level_of)).exp_(), shift
 
 
-def looks_cheap(x):
+def is_worth_a_look(x):
     """Tell whether to look at the numbers: cheap on a CPU, slow on a GPU."""
     return x.device.type == "cpu" and x.numel() > 0
 

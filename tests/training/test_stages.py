@@ -318,6 +318,13 @@ def test_stage_of_a_steady_rate_or_of_another_optimizer_keeps_its_decay():
     assert other.optimizer_.param_groups[0]["weight_decay"] == 0.01
 
 
+def test_pickle_changes_nothing_about_how_weight_files_are_read():
+    net = train(net_params={"torch_load_kwargs": {"weights_only": True}})
+    copied = pickle.loads(pickle.dumps(net))
+    assert copied.torch_load_kwargs == {"weights_only": True}
+    assert pickle.loads(pickle.dumps(train())).torch_load_kwargs is None
+
+
 def test_net_params_may_replace_all_callbacks():
     counter = Counter()
     net = train(net_params={"callbacks": [("mine", counter)]})
