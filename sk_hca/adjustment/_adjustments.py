@@ -207,6 +207,36 @@ class VoteAdjustment(BaseAdjustment):
         return adjust_add(weighted, *level_maps(levels))
 
 
+class ConsultAdjustment(_WeightAdjustment):
+    r"""The finest level consults the coarse ones, as far as it is unsure itself.
+
+    Notes
+    -----
+    :math:`p = (1 - s) \, \hat p^H + s \, p_\text{vote}`, where
+    :math:`p_\text{vote}` is that of :class:`VoteAdjustment` and
+    :math:`s = \max(0, 1 - (2 \max_c \hat p^H[c])^2)`: none of the vote where one
+    class has half of the probability or more.  A target that the inputs settle then
+    keeps its place inside the class, which the borders of coarse classes would move.
+    """
+
+    def weights(self, output, levels):
+        """Mix the finest level with the vote."""
+        alone = output.levels[-1].softmax(dim=1)
+        votes = VoteAdjustment().scores(output, levels).softmax(dim=1)
+        return votes.lerp_(alone, self.sureness(alone.amax(dim=1, keepdim=True)))
+
+    def scores(self, output, levels):
+        """Mix them in logs, where no probability is too small."""
+        alone = output.levels[-1].log_softmax(dim=1)
+        votes = VoteAdjustment().scores(output, levels).log_softmax(dim=1)
+        share = self.sureness(alone.amax(dim=1, keepdim=True).exp())
+        return torch.logaddexp(alone + share.log(), votes + torch.log1p(-share))
+
+    def sureness(self, highest):
+        """Return the share of the finest level, by its highest probability."""
+        return (2 * highest).clamp_max(1).square()
+
+
 class MarginalAdjustment(_WeightAdjustment):
     """Every coarse level decides its own marginal of the finest distribution."""
 
@@ -270,8 +300,7 @@ class AverageAdjustment(BaseAdjustment):
             spread.append(
                 lift(logits.softmax(dim=1), parent) * along_classes(within, logits)
             )
-        mixture = sum(spread)
-        return mixture.log()
+        return sum(spread).log()
 
     def decode(self, output, levels, decoder):
         """Decode every level by itself and average."""
@@ -346,6 +375,7 @@ ADJUSTMENTS = {
     "add": AddAdjustment,
     "mul": MulAdjustment,
     "vote": VoteAdjustment,
+    "consult": ConsultAdjustment,
     "average": AverageAdjustment,
     "range": RangeAdjustment,
     "marginal": MarginalAdjustment,

@@ -25,7 +25,7 @@ class TemperedAdjustment(BaseAdjustment):
 
     Parameters
     ----------
-    mode : str or BaseAdjustment, default="vote"
+    mode : str or BaseAdjustment, default="consult"
         The other mode, one without a student.
 
     temperature : float, default=1.0
@@ -44,7 +44,7 @@ class TemperedAdjustment(BaseAdjustment):
         "temperature": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, mode="vote", temperature=1.0):
+    def __init__(self, mode="consult", temperature=1.0):
         self.mode = mode
         self.temperature = temperature
 

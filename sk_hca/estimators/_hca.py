@@ -1,16 +1,13 @@
 """Hierarchical Classification Adjustment as a scikit-learn regressor."""
 
+import math
 from functools import partial
 from numbers import Integral, Real
 
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from sk_hca.adjustment import (
-    AutoBalance,
-    PriorCorrection,
-    make_adjustment,
-)
+from sk_hca.adjustment import AutoBalance, PriorCorrection, make_adjustment
 from sk_hca.estimators._balance import check_balance, choose_balance
 from sk_hca.estimators._base import (
     draw_seed,
@@ -42,11 +39,12 @@ class HCARegressor(StudentTrainer):
         :class:`~sk_hca.backbones.MLPBackbone`, or your own module, class or factory
         that gives features of shape (n, d), or (n, d, *S) for maps.
 
-    mode : str or BaseAdjustment, default="vote"
+    mode : str or BaseAdjustment, default="consult"
         How the levels become one distribution: ``"none"`` (the finest alone), ``"add"``
-        (Eq. 7), ``"mul"`` (Eq. 8), ``"vote"`` (Eq. 8, the coarse levels share a vote),
-        ``"distill"`` (HCA-d), ``"average"``, ``"range"``, ``"marginal"``, or an object.
-        All but "distill" are learning-free: ``set_params(mode="mul")`` needs no fit.
+        (Eq. 7), ``"mul"`` (Eq. 8), ``"vote"`` (Eq. 8, half a vote for coarse levels),
+        ``"consult"`` (a vote where the finest is unsure), ``"distill"`` (HCA-d),
+        ``"average"``, ``"range"``, ``"marginal"``, or an object.  All but "distill" are
+        learning-free: ``set_params(mode="mul")`` needs no fit.
 
     binner : str, BaseBinner or array of edges, default="mixed"
         How the target line is cut: ``"mixed"``, ``"linear"``, ``"uniform_error"``,
@@ -139,8 +137,7 @@ class HCARegressor(StudentTrainer):
         Where stage one is kept on disk, found again by its data and its parameters: a
         search over `mode`, `decoder` or the students of ``"distill"`` trains it once
         per fold, and processes may share the folder.  It cannot see that the code of a
-        module of yours has changed, nor the files that a dataset reads; None keeps
-        nothing.
+        module of yours has changed, nor the files of a dataset; None keeps nothing.
 
     net_params : dict or None, default=None
         Any parameter of a skorch net, as the last word on both stages (but for the
@@ -233,7 +230,7 @@ class HCARegressor(StudentTrainer):
         self,
         backbone="mlp",
         *,
-        mode="vote",
+        mode="consult",
         binner="mixed",
         merging="equal_number",
         n_levels="auto",
@@ -394,6 +391,6 @@ class HCARegressor(StudentTrainer):
         make_heads = partial(
             level_heads, n_features, levels, positions, self.detach_heads
         )
-        return make_heads, LevelCriterion(
-            make_labels(self.labels), levels, center, scale
-        )
+        n_steps = self.max_epochs * math.ceil(len(data) / self.batch_size)
+        labels = make_labels(self.labels)
+        return make_heads, LevelCriterion(labels, levels, center, scale, n_steps)

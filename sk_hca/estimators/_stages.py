@@ -19,10 +19,6 @@ from sk_hca.losses import (
     weighted_mean,
 )
 
-# How much the absolute error of a location counts beside the cross-entropies of all
-# levels, which would else leave it a poor regression.
-LOCATION_WEIGHT = 3.0
-
 
 class MapCriterion(nn.Module):
     """A loss that is known target by target, and averaged over those that count.
@@ -72,16 +68,20 @@ class LevelCriterion(MapCriterion):
 
     center, scale : float
         Location and spread of the training targets, by which a location head is
-        standardised; its absolute error, times `LOCATION_WEIGHT`, is added where there
-        is one.
+        standardised.
+
+    n_steps : int
+        Number of steps that the fit takes: they say how much the absolute error of a
+        location head, where there is one, counts beside the cross-entropies.
     """
 
-    def __init__(self, labels, levels, center, scale):
+    def __init__(self, labels, levels, center, scale, n_steps):
         super().__init__()
         self.labels = labels
         self.table = ClassTable.from_levels(levels)
         self.center = center
         self.scale = scale
+        self.location_weight = location_weight_for(n_steps)
 
     def loss_map(self, output, y):
         """Return the loss of all classifiers, and of the location."""
@@ -90,8 +90,31 @@ class LevelCriterion(MapCriterion):
         if output.location is not None:
             standard = (y - self.center) / self.scale
             error = regression_map(output.location, standard.to(loss.dtype), "absolute")
-            loss = loss + LOCATION_WEIGHT * error
+            loss = loss + self.location_weight * error
         return loss
+
+
+def location_weight_for(n_steps):
+    """Choose how much the absolute error of a location counts: from 1 to 5.
+
+    Counted once, it drowns among the cross-entropies of all levels, and the location
+    stays a poor regression; few steps, as a small table takes, learn more from these.
+
+    Parameters
+    ----------
+    n_steps : int
+        Number of steps that a fit takes.
+
+    Returns
+    -------
+    weight : float
+
+    Examples
+    --------
+    >>> [location_weight_for(n_steps) for n_steps in (50, 200, 1000)]
+    [1.0, 2.0, 5.0]
+    """
+    return min(max(n_steps / 100, 1.0), 5.0)
 
 
 class DistillationCriterion(MapCriterion):

@@ -12,6 +12,7 @@ from sk_hca.adjustment import (
     AddAdjustment,
     AverageAdjustment,
     BaseAdjustment,
+    ConsultAdjustment,
     Distillation,
     MarginalAdjustment,
     MulAdjustment,
@@ -42,6 +43,7 @@ LEARNING_FREE = [
     AddAdjustment(),
     MulAdjustment(),
     VoteAdjustment(),
+    ConsultAdjustment(),
     MarginalAdjustment(),
     RangeAdjustment(),
     RangeAdjustment(level=2),
@@ -146,6 +148,38 @@ def test_vote_gives_every_coarse_level_half_a_vote(tail):
     expected = scores.exp() / scores.exp().sum(dim=1, keepdim=True)
     log_p = VoteAdjustment().scores(output, make_levels()).log_softmax(dim=1)
     torch.testing.assert_close(log_p.exp(), expected)
+
+
+@each_tail
+@pytest.mark.parametrize("scale", [0.3, 2.0, 300.0])
+def test_consult_votes_as_far_as_finest_is_unsure(tail, scale):
+    output = make_output(tail, scale=scale)
+    alone = output.levels[-1].softmax(dim=1)
+    votes = VoteAdjustment().scores(output, make_levels()).softmax(dim=1)
+    share = 1 - (2 * alone.max(dim=1, keepdim=True).values) ** 2
+    share[share < 0] = 0
+    expected = (1 - share) * alone + share * votes
+    mode = ConsultAdjustment()
+    torch.testing.assert_close(mode.weights(output, make_levels()), expected)
+    log_p = mode.scores(output, make_levels())
+    torch.testing.assert_close(log_p.exp(), expected)
+    assert log_p.isfinite().all()  # Where a probability is too small for a number too.
+
+
+def test_consult_keeps_the_place_of_a_target_that_is_sure():
+    # Around the border between classes 1 and 2, which is one of every coarse level too.
+    finest = torch.tensor([[-9.0, 0.1, 0.0, -9.0, -9.0]], dtype=torch.float64)
+    coarse = torch.tensor([[3.0, -3.0]], dtype=torch.float64)
+    middle = torch.tensor([[3.0, -3.0, -9.0]], dtype=torch.float64)
+    output = side_by_side(finest, (coarse, middle, finest))
+    levels, decoder = make_levels(), MeanDecoder()
+    answers = {
+        mode: mode.decode(output, levels, decoder).item()
+        for mode in (NoAdjustment(), ConsultAdjustment(), VoteAdjustment())
+    }
+    alone, consulted, voted = answers.values()
+    assert consulted == alone
+    assert abs(voted - alone) > 0.5
 
 
 @each_tail

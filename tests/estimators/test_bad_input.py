@@ -22,7 +22,7 @@ from sk_hca.prediction import MeanDecoder
 from sk_hca.targets import OneHotLabels
 
 BOTH = pytest.mark.parametrize("kind", [HCARegressor, DirectRegressor])
-MODES = ["none", "add", "mul", "vote", "average", "range", "marginal"]
+MODES = ["none", "add", "mul", "vote", "consult", "average", "range", "marginal"]
 DECODERS = ["argmax", "mean", "median"]
 
 

@@ -786,7 +786,16 @@ def test_no_mode_draws_from_the_global_generators(global_state, anchor):
     X, y = make_table()
     model = HCARegressor(anchor=anchor, max_epochs=1, device="cpu").fit(X, y)
     before = global_state()
-    for mode in ("none", "add", "mul", "vote", "average", "range", "marginal"):
+    for mode in (
+        "none",
+        "add",
+        "mul",
+        "vote",
+        "consult",
+        "average",
+        "range",
+        "marginal",
+    ):
         model.set_params(mode=mode).predict(X)
         assert global_state() == before
 

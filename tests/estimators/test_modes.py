@@ -12,7 +12,16 @@ from sk_hca.adjustment import Distillation, RangeAdjustment
 from sk_hca.backbones import MLPBackbone
 from sk_hca.binning import BaseBinner, CustomBinner, LinearBinner, QuantileBinner
 
-LEARNING_FREE = ["none", "add", "mul", "vote", "average", "range", "marginal"]
+LEARNING_FREE = [
+    "none",
+    "add",
+    "mul",
+    "vote",
+    "consult",
+    "average",
+    "range",
+    "marginal",
+]
 DECODERS = ["argmax", "mean", "median"]
 N_SAMPLES = 60
 
@@ -94,7 +103,7 @@ def merged(model, X, mode):
         p = finest.copy()
         for p_coarse, T in zip(coarse, mappings, strict=True):
             p *= p_coarse @ T
-    elif mode == "vote":
+    elif mode in ("vote", "consult"):
         p = finest.copy()
         for p_coarse, T in zip(coarse, mappings, strict=True):
             p *= (p_coarse @ T) ** 0.5
@@ -106,7 +115,11 @@ def merged(model, X, mode):
             p = p * ((p_coarse / (p @ T.T)) @ T)
     else:
         p = finest
-    return p / p.sum(axis=1, keepdims=True)
+    p = p / p.sum(axis=1, keepdims=True)
+    if mode == "consult":
+        share = np.maximum(0, 1 - (2 * finest.max(axis=1, keepdims=True)) ** 2)
+        p = (1 - share) * finest + share * p
+    return p
 
 
 def decoded(p, decoder, values, edges):
