@@ -13,9 +13,10 @@ by those of a rival, clipped to [0.5, 2], and averaged geometrically over the se
 With ``--keep`` the errors of everyone else's estimators stay in a folder, and another
 run trains this package's alone.
 
-The folder holds ``tabular/*.csv.gz``, whose last column is called ``target``, and
-``sts_b_dir/sts_b_dir_minilm_features.npz`` with arrays X, score and split.  CatBoost,
-and RealMLP of pytabkit, are compared with where they are installed.
+The folder holds ``tabular/*.csv.gz``, whose last column is called ``target``, and may
+hold ``sts_b_dir/sts_b_dir_minilm_features.npz`` with arrays X, score and split;
+``r_tables.py`` makes one of tables that no default was chosen on.  CatBoost, and
+RealMLP of pytabkit, are compared with where they are installed.
 """
 
 import argparse
@@ -45,7 +46,7 @@ from sk_hca.targets import lds_weights
 SHOTS = {"bins": 100, "many": 100, "few": 20}
 CELLS = (("all", "mae"), ("all", "bmae"), ("few", "bmae"))
 BALANCES = (0.25, 0.5, 0.75, 1.0)
-MODES = ("none", "mul", "marginal", "distill")
+MODES = ("none", "mul", "vote", "marginal", "distill")
 TREES = "boosted trees, squared error"
 
 # What HCARegressor is to reach: at most so many times the errors of each rival.
@@ -144,8 +145,8 @@ def load_sets(folder, n_splits):
     tables = load_tables(folder and Path(folder) / "tabular", n_least=0)
     folds = StratifiedRegressionKFold(n_splits, shuffle=True, random_state=0)
     sets = {name: (X, y, list(folds.split(X, y))) for name, (X, y) in tables.items()}
-    if folder is not None:
-        path = Path(folder) / "sts_b_dir" / "sts_b_dir_minilm_features.npz"
+    path = Path(folder or "") / "sts_b_dir" / "sts_b_dir_minilm_features.npz"
+    if folder is not None and path.exists():
         stored = np.load(path)
         X, y = stored["X"].astype(np.float32), stored["score"].astype(np.float64)
         parts = [np.flatnonzero(stored["split"] == part) for part in ("train", "test")]
