@@ -4,14 +4,9 @@ from sk_hca.adjustment._adjustments import (
     ADJUSTMENTS,
     AddAdjustment,
     AverageAdjustment,
-    BaseAdjustment,
-    ConsultAdjustment,
     Distillation,
     MarginalAdjustment,
-    MulAdjustment,
-    NoAdjustment,
     RangeAdjustment,
-    VoteAdjustment,
     make_adjustment,
 )
 from sk_hca.adjustment._balance import (
@@ -21,6 +16,7 @@ from sk_hca.adjustment._balance import (
     log_prior_ratio,
     make_balance,
 )
+from sk_hca.adjustment._base import BaseAdjustment, NoAdjustment
 from sk_hca.adjustment._calibration import (
     TemperedAdjustment,
     fit_exponents,
@@ -32,6 +28,11 @@ from sk_hca.adjustment._functional import (
     adjust_mul,
     adjust_range,
     marginal_probabilities,
+)
+from sk_hca.adjustment._products import (
+    ConsultAdjustment,
+    MulAdjustment,
+    VoteAdjustment,
 )
 
 __all__ = [

@@ -14,7 +14,7 @@ from scipy.ndimage import convolve1d
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sk_hca.adjustment._adjustments import along_classes
+from sk_hca.adjustment._base import along_classes
 from sk_hca.base import resolve, smoothing_window
 from sk_hca.binning import assign
 

@@ -12,11 +12,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sk_hca.adjustment._adjustments import (
-    ADJUSTMENTS,
-    BaseAdjustment,
-    make_adjustment,
-)
+from sk_hca.adjustment._adjustments import ADJUSTMENTS, make_adjustment
+from sk_hca.adjustment._base import BaseAdjustment
 from sk_hca.hierarchy import lift
 
 
