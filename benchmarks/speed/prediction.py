@@ -18,7 +18,7 @@ from training import HIDDEN, make_data, make_model, make_skorch_net
 from sk_hca import DirectRegressor
 from sk_hca.backbones import MLPBackbone
 
-MODES = ("none", "add", "mul", "vote", "marginal", "range", "average")
+MODES = ("none", "add", "mul", "vote", "consult", "marginal", "range", "average")
 LIMITS = {"add": 1.25, "mul": 1.25, "vote": 1.25, "marginal": 1.25, "distill": 1.25}
 BATCHES = (256, 512, 1024, 2048, 4096, 8192)
 WIDE = (512, 512, 256)

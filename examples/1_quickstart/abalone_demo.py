@@ -54,7 +54,8 @@ models = {
 # What it is up against
 # ---------------------
 # The same backbone as a plain regression, boosted trees, and our defaults: soft labels,
-# logits that lean on a location, and coarse levels with half a vote each.
+# logits that lean on a location, and coarse levels that vote where the finest is
+# unsure.
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from sk_hca import DirectRegressor

@@ -7,6 +7,7 @@ from sk_hca.adjustment._base import (
     BaseAdjustment,
     NoAdjustment,
     WeightAdjustment,
+    along_classes,
     level_maps,
 )
 from sk_hca.adjustment._functional import adjust_add, adjust_mul
@@ -84,24 +85,29 @@ class ConsultAdjustment(WeightAdjustment):
     -----
     :math:`p = (1 - s) \, \hat p^H + s \, p_\text{vote}`, where
     :math:`p_\text{vote}` is that of :class:`VoteAdjustment` and
-    :math:`s = \max(0, 1 - (2 \max_c \hat p^H[c])^2)`: none of the vote where one
-    class has half of the probability or more.  A target that the inputs settle then
-    keeps its place inside the class, which the borders of coarse classes would move.
+    :math:`s = \max(0, 1 - 1 / v)` with the variance v of the finest distribution,
+    counted in classes: none of the vote where that is no wider than one class.  A
+    target that the inputs settle then keeps its place inside the class, which the
+    borders of coarse classes would move.
     """
 
     def weights(self, output, levels):
         """Mix the finest level with the vote."""
         alone = output.levels[-1].softmax(dim=1)
         votes = VoteAdjustment().scores(output, levels).softmax(dim=1)
-        return votes.lerp_(alone, self.sureness(alone.amax(dim=1, keepdim=True)))
+        return votes.lerp_(alone, self.sureness(alone))
 
     def scores(self, output, levels):
         """Mix them in logs, where no probability is too small."""
         alone = output.levels[-1].log_softmax(dim=1)
         votes = VoteAdjustment().scores(output, levels).log_softmax(dim=1)
-        share = self.sureness(alone.amax(dim=1, keepdim=True).exp())
+        share = self.sureness(alone.exp())
         return torch.logaddexp(alone + share.log(), votes + torch.log1p(-share))
 
-    def sureness(self, highest):
-        """Return the share of the finest level, by its highest probability."""
-        return (2 * highest).clamp_max(1).square()
+    def sureness(self, alone):
+        """Return the share of the finest level, one over its variance in classes."""
+        place = torch.arange(alone.shape[1], device=alone.device)
+        place = along_classes(place, alone)
+        offset = place - (alone * place).sum(dim=1, keepdim=True)
+        variance = (alone * offset.square_()).sum(dim=1, keepdim=True)
+        return variance.reciprocal().clamp_max(1)

@@ -392,5 +392,6 @@ class HCARegressor(StudentTrainer):
             level_heads, n_features, levels, positions, self.detach_heads
         )
         n_steps = self.max_epochs * math.ceil(len(data) / self.batch_size)
+        length = self._learning_rate() * n_steps
         labels = make_labels(self.labels)
-        return make_heads, LevelCriterion(labels, levels, center, scale, n_steps)
+        return make_heads, LevelCriterion(labels, levels, center, scale, length)

@@ -70,18 +70,18 @@ class LevelCriterion(MapCriterion):
         Location and spread of the training targets, by which a location head is
         standardised.
 
-    n_steps : int
-        Number of steps that the fit takes: they say how much the absolute error of a
-        location head, where there is one, counts beside the cross-entropies.
+    length : float
+        Steps of the fit times its learning rate: they say how much the absolute error
+        of a location head, where there is one, counts beside the cross-entropies.
     """
 
-    def __init__(self, labels, levels, center, scale, n_steps):
+    def __init__(self, labels, levels, center, scale, length):
         super().__init__()
         self.labels = labels
         self.table = ClassTable.from_levels(levels)
         self.center = center
         self.scale = scale
-        self.location_weight = location_weight_for(n_steps)
+        self.location_weight = location_weight_for(length)
 
     def loss_map(self, output, y):
         """Return the loss of all classifiers, and of the location."""
@@ -94,16 +94,17 @@ class LevelCriterion(MapCriterion):
         return loss
 
 
-def location_weight_for(n_steps):
+def location_weight_for(length):
     """Choose how much the absolute error of a location counts: from 1 to 5.
 
     Counted once, it drowns among the cross-entropies of all levels, and the location
-    stays a poor regression; few steps, as a small table takes, learn more from these.
+    stays a poor regression; a short fit, as a small table takes, learns more from
+    these.
 
     Parameters
     ----------
-    n_steps : int
-        Number of steps that a fit takes.
+    length : float
+        Number of steps of the fit times its peak learning rate.
 
     Returns
     -------
@@ -111,10 +112,10 @@ def location_weight_for(n_steps):
 
     Examples
     --------
-    >>> [location_weight_for(n_steps) for n_steps in (50, 200, 1000)]
+    >>> [location_weight_for(0.01 * n_steps) for n_steps in (50, 200, 1000)]
     [1.0, 2.0, 5.0]
     """
-    return min(max(n_steps / 100, 1.0), 5.0)
+    return min(max(length, 1.0), 5.0)
 
 
 class DistillationCriterion(MapCriterion):

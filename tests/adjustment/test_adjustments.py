@@ -156,8 +156,10 @@ def test_consult_votes_as_far_as_finest_is_unsure(tail, scale):
     output = make_output(tail, scale=scale)
     alone = output.levels[-1].softmax(dim=1)
     votes = VoteAdjustment().scores(output, make_levels()).softmax(dim=1)
-    share = 1 - (2 * alone.max(dim=1, keepdim=True).values) ** 2
-    share[share < 0] = 0
+    place = torch.arange(5.0, dtype=torch.float64).view(1, 5, *(1,) * len(tail))
+    mean = (alone * place).sum(dim=1, keepdim=True)
+    variance = (alone * place**2).sum(dim=1, keepdim=True) - mean**2
+    share = (1 - 1 / variance).clamp(0, 1)
     expected = (1 - share) * alone + share * votes
     mode = ConsultAdjustment()
     torch.testing.assert_close(mode.weights(output, make_levels()), expected)

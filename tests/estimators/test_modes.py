@@ -117,7 +117,9 @@ def merged(model, X, mode):
         p = finest
     p = p / p.sum(axis=1, keepdims=True)
     if mode == "consult":
-        share = np.maximum(0, 1 - (2 * finest.max(axis=1, keepdims=True)) ** 2)
+        place = np.arange(finest.shape[1])
+        variance = finest @ place**2 - (finest @ place) ** 2
+        share = np.maximum(0, 1 - 1 / variance)[:, None]
         p = (1 - share) * finest + share * p
     return p
 
