@@ -112,10 +112,10 @@ def location_weight_for(length):
 
     Examples
     --------
-    >>> [location_weight_for(0.01 * n_steps) for n_steps in (50, 200, 1000)]
+    >>> [location_weight_for(0.01 * n_steps) for n_steps in (50, 300, 1000)]
     [1.0, 2.0, 5.0]
     """
-    return min(max(length, 1.0), 5.0)
+    return min(max(length / 1.5, 1.0), 5.0)
 
 
 class DistillationCriterion(MapCriterion):

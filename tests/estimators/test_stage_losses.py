@@ -10,7 +10,7 @@ from sk_hca.backbones import MLPBackbone
 from sk_hca.binning import LinearBinner
 
 
-@pytest.mark.parametrize(("max_epochs", "weight"), [(1, 1.0), (125, 2.5), (300, 5.0)])
+@pytest.mark.parametrize(("max_epochs", "weight"), [(1, 1.0), (150, 2.0), (400, 5.0)])
 def test_location_error_counts_by_the_length_of_the_fit(max_epochs, weight):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), rng.integers(0, 8, 60).astype(float)
