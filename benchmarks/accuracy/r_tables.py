@@ -1,4 +1,4 @@
-"""Twenty public tables that no default was chosen on, made ready for tables.py.
+"""Twenty public tables that no default was tuned on, made ready for tables.py.
 
 They are data sets of R packages.  The collection https://github.com/vincentarelbundock/
 Rdatasets has each as ``csv/PACKAGE/NAME.csv``: put its folder ``csv`` anywhere.
