@@ -4,7 +4,7 @@ They are data sets of R packages.  The collection https://github.com/vincentarel
 Rdatasets has each as ``csv/PACKAGE/NAME.csv``: put its folder ``csv`` anywhere.
 
     python benchmarks/accuracy/r_tables.py CSV FOLDER
-    python benchmarks/accuracy/tables.py --data FOLDER
+    python benchmarks/accuracy/tables.py --data FOLDER --splits 2
 
 Rows without a target are left out, and of more than 6,000 rows so many are drawn.
 Missing numbers are medians, and texts of more than 40 values are left out.

@@ -169,7 +169,7 @@ def test_consult_votes_as_far_as_finest_is_unsure(tail, scale):
 
 
 def test_consult_keeps_the_place_of_a_target_that_is_sure():
-    # Around the border between classes 1 and 2, which is one of every coarse level too.
+    # At the border between classes 1 and 2, which is one of the middle level too.
     finest = torch.tensor([[-9.0, 0.1, 0.0, -9.0, -9.0]], dtype=torch.float64)
     coarse = torch.tensor([[3.0, -3.0]], dtype=torch.float64)
     middle = torch.tensor([[3.0, -3.0, -9.0]], dtype=torch.float64)

@@ -8,20 +8,11 @@ import torch
 from torch import nn
 
 from sk_hca import HCARegressor
-from sk_hca.adjustment import Distillation, RangeAdjustment
+from sk_hca.adjustment import ADJUSTMENTS, Distillation, RangeAdjustment
 from sk_hca.backbones import MLPBackbone
 from sk_hca.binning import BaseBinner, CustomBinner, LinearBinner, QuantileBinner
 
-LEARNING_FREE = [
-    "none",
-    "add",
-    "mul",
-    "vote",
-    "consult",
-    "average",
-    "range",
-    "marginal",
-]
+LEARNING_FREE = [k for k, mode in ADJUSTMENTS.items() if not mode.trains_student]
 DECODERS = ["argmax", "mean", "median"]
 N_SAMPLES = 60
 
