@@ -5,10 +5,12 @@ the network and ``(y, weight)``, or ``(y,)`` where all weigh the same, and gives
 of shape ().
 """
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from sk_hca.adjustment import log_prior_ratio
 from sk_hca.backbones import AnchoredHeads, CommitteeHeads, FusedHeads, Student
 from sk_hca.base import ClassTable, StreamedOutput
 from sk_hca.hierarchy import LevelCascade
@@ -18,6 +20,7 @@ from sk_hca.losses import (
     regression_map,
     weighted_mean,
 )
+from sk_hca.targets import class_index
 
 
 class MapCriterion(nn.Module):
@@ -58,6 +61,9 @@ class MapCriterion(nn.Module):
 class LevelCriterion(MapCriterion):
     """Stage one: every classifier learns the targets (Eq. 6).
 
+    Beside the cross-entropies stands the absolute error of the location, if there is
+    one; in a rare range it counts for more.
+
     Parameters
     ----------
     labels : BaseLabels
@@ -81,7 +87,7 @@ class LevelCriterion(MapCriterion):
         self.table = ClassTable.from_levels(levels)
         self.center = center
         self.scale = scale
-        self.location_weight = location_weight_for(length)
+        self.location_weight = location_weights(levels[-1], length)
 
     def loss_map(self, output, y):
         """Return the loss of all classifiers, and of the location."""
@@ -90,32 +96,42 @@ class LevelCriterion(MapCriterion):
         if output.location is not None:
             standard = (y - self.center) / self.scale
             error = regression_map(output.location, standard.to(loss.dtype), "absolute")
-            loss = loss + self.location_weight * error
+            weight = self.location_weight[class_index(y, self.table.finest.edges)]
+            loss = loss + weight.to(loss.dtype) * error
         return loss
 
 
-def location_weight_for(length):
-    """Choose how much the absolute error of a location counts: from 1 to 5.
+def location_weights(classes, length):
+    r"""Choose how much the absolute error of a location counts in every class.
 
     Counted once, it drowns among the cross-entropies of all levels, and the location
-    stays a poor regression; a short fit, as a small table takes, learns more from
-    these.
+    stays a poor regression; counted alike everywhere, it is one of common ranges.  A
+    short fit, as a small table takes, has too little data to gain from more.
 
     Parameters
     ----------
+    classes : LevelClasses
+        Classes of the finest level.
+
     length : float
         Number of steps of the fit times its peak learning rate.
 
     Returns
     -------
-    weight : float
+    weight : Tensor of shape (C,)
+        Its mean over the training targets is 1 to 5.
 
-    Examples
-    --------
-    >>> [location_weight_for(0.01 * n_steps) for n_steps in (50, 300, 1000)]
-    [1.0, 2.0, 5.0]
+    Notes
+    -----
+    With :math:`w` two thirds of `length`, but 1 at least and 5 at most, the weights
+    have mean :math:`w` and go as the density of the targets, smoothed over neighbouring
+    classes, to the power of :math:`-(w - 1) / 10`.
     """
-    return min(max(length / 1.5, 1.0), 5.0)
+    mean = min(max(length / 1.5, 1.0), 5.0)
+    counts, edges = classes.counts.cpu().numpy(), classes.edges.cpu().numpy()
+    rarity = np.exp((mean - 1) / 10 * log_prior_ratio(counts, np.diff(edges)))
+    weight = mean * rarity / np.average(rarity, weights=counts)
+    return torch.as_tensor(weight).to(classes.counts)
 
 
 class DistillationCriterion(MapCriterion):

@@ -7,13 +7,15 @@ from torch.nn.functional import cross_entropy
 
 from sk_hca import HCARegressor
 from sk_hca.backbones import MLPBackbone
+from sk_hca.base import smoothing_window
 from sk_hca.binning import LinearBinner
 
 
 @pytest.mark.parametrize(("max_epochs", "weight"), [(1, 1.0), (150, 2.0), (400, 5.0)])
-def test_location_error_counts_by_the_length_of_the_fit(max_epochs, weight):
+def test_location_error_counts_by_length_of_fit_and_rarity(max_epochs, weight):
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 3)), rng.integers(0, 8, 60).astype(float)
+    X, y = rng.normal(size=(60, 3)), rng.binomial(7, 0.3, 60).astype(float)
+    y[:8] = np.arange(8)
     model = HCARegressor(
         MLPBackbone((16, 8), n_pieces=0),
         binner=LinearBinner(8),
@@ -29,6 +31,15 @@ def test_location_error_counts_by_the_length_of_the_fit(max_epochs, weight):
         cross_entropy(logits, codes[:, h]) for h, logits in enumerate(output.levels)
     )
     standard = torch.tensor((y - y.mean()) / y.std())
-    expected = expected + weight * (output.location - standard).abs().mean()
+    weights = torch.tensor(weight * rarity(y, (weight - 1) / 10))[codes[:, -1]]
+    expected = expected + (weights * (output.location - standard).abs()).mean()
     loss = model.net_.criterion_(output, (torch.tensor(y),))
     torch.testing.assert_close(loss, expected.to(loss.dtype), rtol=1e-5, atol=1e-6)
+
+
+def rarity(y, power):
+    """Invert a power of the smoothed density of the integers 0 to 7; mean 1 over y."""
+    counts = np.pad(np.bincount(y.astype(int), minlength=8), 2, mode="symmetric")
+    window = smoothing_window("gaussian", 5, 2.0, normalize="sum")
+    weight = np.convolve(counts, window, mode="valid") ** -power
+    return weight / weight[y.astype(int)].mean()
