@@ -12,8 +12,6 @@ from sk_hca.backbones._heads import (
     FusedHeads,
     LocationHead,
     LocationScaleHead,
-    Network,
-    SmoothedNetwork,
     Student,
     linear,
 )
@@ -21,6 +19,7 @@ from sk_hca.backbones._images import ConvBackbone, TimmBackbone, TorchvisionBack
 from sk_hca.backbones._inputs import Inputs
 from sk_hca.backbones._maps import DepthBackbone, UNetBackbone
 from sk_hca.backbones._mlp import BaseBackbone, MLPBackbone
+from sk_hca.backbones._network import Network, SmoothedNetwork
 from sk_hca.backbones._registry import (
     BACKBONES,
     ModuleBackbone,

@@ -57,6 +57,32 @@ def location_and_scale(features, weight, bias):
     return location, functional.softplus(width) + 1e-3
 
 
+def lean(logits, location, scale, positions):
+    """Take from every logit the distance of its class to the location, in scales.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (N, C, *S)
+        Free logits.
+
+    location, scale : Tensor of shape (N, 1, *S)
+        Where the target is, and how far off that may be.
+
+    positions : Tensor of shape (C,)
+        Where every class is.
+
+    Returns
+    -------
+    logits : Tensor of shape (N, C, *S)
+    """
+    # One order of axes, that of `linear` in memory: no pass then jumps between two.
+    axis = -1 if logits.ndim > 2 else 0
+    logits, location, scale = (x.movedim(1, axis) for x in (logits, location, scale))
+    distance = (positions if axis else positions.unsqueeze(1)) - location
+    leant = torch.addcmul(logits, distance.abs(), scale.reciprocal(), value=-1)
+    return leant.movedim(axis, 1)
+
+
 class FusedHeads(Heads):
     """Several classifiers as one linear layer, coarse to fine (Eq. 4).
 
@@ -175,21 +201,18 @@ class AnchoredHeads(FusedHeads):
         """Return the location and its scale, each of shape (N, 1, *S)."""
         return location_and_scale(features, self.location.weight, self.location.bias)
 
-    def anchor(self, location, scale, positions):
-        """Return minus the distance of every position to the location, in scales."""
-        positions = positions.view(1, -1, *(1,) * (location.ndim - 2))
-        return -(positions - location).abs() / scale
-
     def answer(self, features):
-        """Add the anchor to the free logits."""
+        """Let the free logits lean on the location."""
         location, scale = self.locate(features)
-        anchors = self.anchor(location, scale, self.positions)
+        logits, places = self.logits(features), self.positions
         if self.detach_coarse:
-            n_coarse = anchors.shape[1] - self.n_outputs[-1]
-            anchors = torch.cat(
-                [anchors[:, :n_coarse].detach(), anchors[:, n_coarse:]], dim=1
-            )
-        logits = self.logits(features) + anchors
+            n_coarse = len(places) - self.n_outputs[-1]
+            still = location.detach(), scale.detach()
+            coarse = lean(logits[:, :n_coarse], *still, places[:n_coarse])
+            finest = lean(logits[:, n_coarse:], location, scale, places[n_coarse:])
+            logits = torch.cat([coarse, finest], dim=1)
+        else:
+            logits = lean(logits, location, scale, places)
         return NetworkOutput(features, logits, self.n_outputs, location.squeeze(1))
 
 
@@ -292,19 +315,15 @@ class Student(Heads):
             else:
                 logits = layer(logits)
         if isinstance(self.heads, AnchoredHeads):
-            logits = logits + self.finest_anchor(features)
+            with torch.no_grad():
+                location, scale = self.heads.locate(features)
+            places = self.heads.positions[-self.heads.n_outputs[-1] :]
+            logits = lean(logits, location, scale, places)
         return logits
 
     def alone(self):
         """Return what gives the student's logits without the teachers'."""
         return StudentAlone(self)
-
-    def finest_anchor(self, features):
-        """Return the anchor of the finest classes, which the student leans on too."""
-        with torch.no_grad():
-            location, scale = self.heads.locate(features)
-            positions = self.heads.positions[-self.heads.n_outputs[-1] :]
-            return self.heads.anchor(location, scale, positions)
 
 
 class StudentAlone(Heads):
@@ -324,68 +343,3 @@ class StudentAlone(Heads):
     def answer(self, features):
         """Give the logits of the student."""
         return NetworkOutput(features, student=self.student.logits(features))
-
-
-class Network(nn.Module):
-    """A backbone under its heads.
-
-    Parameters
-    ----------
-    extractor : nn.Module
-        Gives features of shape (N, d, *S).
-
-    heads : nn.Module
-        Takes features, gives a :class:`~sk_hca.base.NetworkOutput`.
-    """
-
-    def __init__(self, extractor, heads):
-        super().__init__()
-        self.extractor = extractor
-        self.heads = heads
-
-    def compile(self, *args, **kwargs):
-        """Compile in place; the extractor too, which is run without these heads."""
-        super().compile(*args, **kwargs)
-        self.extractor.compile(*args, **kwargs)
-
-    def forward(self, X):
-        """Give the features and all that stands on them."""
-        return self.heads(self.extractor(X))
-
-
-class SmoothedNetwork(Network):
-    """A network whose heads learn from features that a smoother has moved.
-
-    Predictions, and what is trained on the features later, see them unmoved.
-
-    Parameters
-    ----------
-    extractor, heads : nn.Module
-        As in :class:`Network`.
-
-    smoother : nn.Module
-        Takes features, then targets and weights of shape (N, *S), gives features; it
-        is told where an epoch begins and ends.
-    """
-
-    takes_targets = True
-
-    def __init__(self, extractor, heads, smoother):
-        super().__init__(extractor, heads)
-        self.smoother = smoother
-
-    def forward(self, X, target=()):
-        """Give the features, and all that stands on them where they have moved to."""
-        features = self.extractor(X)
-        if not (self.training and target):
-            return self.heads(features)
-        output = self.heads(self.smoother(features, *target))
-        return replace(output, features=features)
-
-    def begin_epoch(self):
-        """Tell the smoother that an epoch of training begins."""
-        self.smoother.begin_epoch()
-
-    def end_epoch(self):
-        """Tell the smoother that an epoch of training is over."""
-        self.smoother.end_epoch()
