@@ -16,7 +16,7 @@ from sk_hca.estimators._base import (
     measure_targets,
 )
 from sk_hca.estimators._memory import recall_stage_one
-from sk_hca.estimators._stages import LevelCriterion, level_heads
+from sk_hca.estimators._stages import LevelCriterion, level_heads, location_weights
 from sk_hca.estimators._student import StudentTrainer
 from sk_hca.hierarchy import HierarchicalBinner
 from sk_hca.prediction import make_decoder
@@ -394,4 +394,5 @@ class HCARegressor(StudentTrainer):
         n_steps = self.max_epochs * math.ceil(len(data) / self.batch_size)
         length = self._learning_rate() * n_steps
         labels = make_labels(self.labels)
-        return make_heads, LevelCriterion(labels, levels, center, scale, length)
+        weights = location_weights(levels[-1], length, self.weighting is None)
+        return make_heads, LevelCriterion(labels, levels, center, scale, weights)

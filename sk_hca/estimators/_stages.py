@@ -76,18 +76,18 @@ class LevelCriterion(MapCriterion):
         Location and spread of the training targets, by which a location head is
         standardised.
 
-    length : float
-        Steps of the fit times its learning rate: they say how much the absolute error
-        of a location head, where there is one, counts beside the cross-entropies.
+    location_weights : Tensor of shape (C_H,)
+        How much the absolute error of a location head, where there is one, counts
+        beside the cross-entropies, in every finest class.
     """
 
-    def __init__(self, labels, levels, center, scale, length):
+    def __init__(self, labels, levels, center, scale, location_weights):
         super().__init__()
         self.labels = labels
         self.table = ClassTable.from_levels(levels)
         self.center = center
         self.scale = scale
-        self.location_weight = location_weights(levels[-1], length)
+        self.location_weights = location_weights
 
     def loss_map(self, output, y):
         """Return the loss of all classifiers, and of the location."""
@@ -96,12 +96,12 @@ class LevelCriterion(MapCriterion):
         if output.location is not None:
             standard = (y - self.center) / self.scale
             error = regression_map(output.location, standard.to(loss.dtype), "absolute")
-            weight = self.location_weight[class_index(y, self.table.finest.edges)]
+            weight = self.location_weights[class_index(y, self.table.finest.edges)]
             loss = loss + weight.to(loss.dtype) * error
         return loss
 
 
-def location_weights(classes, length):
+def location_weights(classes, length, favours_rare):
     r"""Choose how much the absolute error of a location counts in every class.
 
     Counted once, it drowns among the cross-entropies of all levels, and the location
@@ -116,6 +116,9 @@ def location_weights(classes, length):
     length : float
         Number of steps of the fit times its peak learning rate.
 
+    favours_rare : bool
+        Whether rare classes weigh more: not where samples are weighed by rarity anyway.
+
     Returns
     -------
     weight : Tensor of shape (C,)
@@ -129,7 +132,8 @@ def location_weights(classes, length):
     """
     mean = min(max(length / 1.5, 1.0), 5.0)
     counts, edges = classes.counts.cpu().numpy(), classes.edges.cpu().numpy()
-    rarity = np.exp((mean - 1) / 10 * log_prior_ratio(counts, np.diff(edges)))
+    power = (mean - 1) / 10 if favours_rare else 0.0
+    rarity = np.exp(power * log_prior_ratio(counts, np.diff(edges)))
     weight = mean * rarity / np.average(rarity, weights=counts)
     return torch.as_tensor(weight).to(classes.counts)
 

@@ -12,7 +12,10 @@ from sk_hca.binning import LinearBinner
 
 
 @pytest.mark.parametrize(("max_epochs", "weight"), [(1, 1.0), (150, 2.0), (400, 5.0)])
-def test_location_error_counts_by_length_of_fit_and_rarity(max_epochs, weight):
+@pytest.mark.parametrize("weighting", [None, "inverse"])
+def test_location_error_counts_by_length_of_fit_and_rarity(
+    max_epochs, weight, weighting
+):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 3)), rng.binomial(7, 0.3, 60).astype(float)
     y[:8] = np.arange(8)
@@ -21,6 +24,7 @@ def test_location_error_counts_by_length_of_fit_and_rarity(max_epochs, weight):
         binner=LinearBinner(8),
         labels="one_hot",
         max_epochs=max_epochs,
+        weighting=weighting,
         batch_size=30,
         device="cpu",
         random_state=0,
@@ -31,7 +35,9 @@ def test_location_error_counts_by_length_of_fit_and_rarity(max_epochs, weight):
         cross_entropy(logits, codes[:, h]) for h, logits in enumerate(output.levels)
     )
     standard = torch.tensor((y - y.mean()) / y.std())
-    weights = torch.tensor(weight * rarity(y, (weight - 1) / 10))[codes[:, -1]]
+    # Samples that are weighed by rarity already are not weighed so once more.
+    power = (weight - 1) / 10 if weighting is None else 0.0
+    weights = torch.tensor(weight * rarity(y, power))[codes[:, -1]]
     expected = expected + (weights * (output.location - standard).abs()).mean()
     loss = model.net_.criterion_(output, (torch.tensor(y),))
     torch.testing.assert_close(loss, expected.to(loss.dtype), rtol=1e-5, atol=1e-6)
