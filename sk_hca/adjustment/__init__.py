@@ -15,6 +15,7 @@ from sk_hca.adjustment._balance import (
     PriorCorrection,
     log_prior_ratio,
     make_balance,
+    relative_widths,
 )
 from sk_hca.adjustment._base import BaseAdjustment, NoAdjustment
 from sk_hca.adjustment._calibration import (
@@ -61,4 +62,5 @@ __all__ = [
     "make_adjustment",
     "make_balance",
     "marginal_probabilities",
+    "relative_widths",
 ]

@@ -28,7 +28,7 @@ def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0):
         Training samples (or their weights) in each class.
 
     widths : ndarray of shape (C,)
-        Width of each class, in the unit of the data.
+        Width of each class, in any unit.
 
     wanted : ndarray of shape (C,), optional
         Wanted prior of each class, up to a factor; by default its width: every range of
@@ -65,6 +65,19 @@ def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0):
     with np.errstate(divide="ignore"):
         log_ratio = np.log(wanted) - np.log(density * widths)
     return log_ratio - log_ratio[np.isfinite(log_ratio)].mean()
+
+
+def relative_widths(edges):
+    """Return the widths of classes, in a unit in which no float is too large or small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> relative_widths(np.array([0.0, 1e308, 1.5e308])).round(3)
+    array([0.556, 0.278])
+    """
+    _, exponent = np.frexp(np.abs(edges).max())
+    return np.diff(np.ldexp(edges, -exponent))
 
 
 def smoothed_masses(counts, widths, size=5, sigma=2.0):
@@ -130,7 +143,7 @@ class PriorCorrection(BaseEstimator):
         edges = classes.edges.cpu().numpy()
         wanted = self._wanted(classes, edges)
         log_ratio = log_prior_ratio(
-            classes.counts.cpu().numpy(), np.diff(edges), wanted
+            classes.counts.cpu().numpy(), relative_widths(edges), wanted
         )
         return self.strength * torch.as_tensor(log_ratio).to(classes.counts)
 
@@ -160,7 +173,7 @@ class PriorCorrection(BaseEstimator):
                 f"shape {targets.shape}."
             )
         counts = np.bincount(assign(targets, edges), minlength=len(edges) - 1)
-        return smoothed_masses(counts, np.diff(edges))
+        return smoothed_masses(counts, relative_widths(edges))
 
 
 class AutoBalance(BaseEstimator):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from sk_hca.adjustment import log_prior_ratio
+from sk_hca.adjustment import log_prior_ratio, relative_widths
 from sk_hca.backbones import AnchoredHeads, CommitteeHeads, FusedHeads, Student
 from sk_hca.base import ClassTable, StreamedOutput
 from sk_hca.hierarchy import LevelCascade
@@ -133,7 +133,7 @@ def location_weights(classes, length, favours_rare):
     mean = min(max(length / 1.5, 1.0), 5.0)
     counts, edges = classes.counts.cpu().numpy(), classes.edges.cpu().numpy()
     power = (mean - 1) / 10 if favours_rare else 0.0
-    rarity = np.exp(power * log_prior_ratio(counts, np.diff(edges)))
+    rarity = np.exp(power * log_prior_ratio(counts, relative_widths(edges)))
     weight = mean * rarity / np.average(rarity, weights=counts)
     return torch.as_tensor(weight).to(classes.counts)
 

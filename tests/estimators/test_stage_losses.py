@@ -43,6 +43,23 @@ def test_location_error_counts_by_length_of_fit_and_rarity(
     torch.testing.assert_close(loss, expected.to(loss.dtype), rtol=1e-5, atol=1e-6)
 
 
+# scikit-learn adds the targets up to see whether all are finite.
+@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")
+@pytest.mark.parametrize("exponent", [1022, -1030])
+def test_rarity_has_no_unit(exponent):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.binomial(7, 0.5, 60) - 3.5
+    y[:8] = np.arange(8) - 3.5
+    model = HCARegressor(
+        binner=LinearBinner(8), max_epochs=100, batch_size=10, random_state=0
+    )
+    usual = model.fit(X, y).net_.criterion_.location_weights
+    extreme = model.fit(X, np.ldexp(y, exponent)).net_.criterion_.location_weights
+    assert usual.max() > 1.1 * usual.min()
+    torch.testing.assert_close(extreme, usual, rtol=1e-6, atol=0)
+    assert np.isfinite(model.set_params(balance=0.5).predict(X)).all()
+
+
 def rarity(y, power):
     """Invert a power of the smoothed density of the integers 0 to 7; mean 1 over y."""
     counts = np.pad(np.bincount(y.astype(int), minlength=8), 2, mode="symmetric")
