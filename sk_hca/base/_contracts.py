@@ -138,6 +138,9 @@ class LevelClasses(_Movable):
 
     step : Tensor of shape (C_{h+1},), optional
         Class of this level that holds each class of the next finer level.
+
+    label_means : Tensor of shape (2, K), optional
+        Rising targets, and the mean of the class values under the label of each.
     """
 
     edges: torch.Tensor
@@ -145,6 +148,7 @@ class LevelClasses(_Movable):
     counts: torch.Tensor
     parent: torch.Tensor
     step: torch.Tensor | None = None
+    label_means: torch.Tensor | None = None
 
     @classmethod
     def from_level(cls, level, device="cpu"):

@@ -8,6 +8,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sk_hca.adjustment import AutoBalance, PriorCorrection, make_adjustment
+from sk_hca.base import LevelClasses
 from sk_hca.estimators._balance import check_balance, choose_balance
 from sk_hca.estimators._base import (
     draw_seed,
@@ -47,16 +48,15 @@ class HCARegressor(StudentTrainer):
         learning-free: ``set_params(mode="mul")`` needs no fit.
 
     binner : str, BaseBinner or array of edges, default="mixed"
-        How the target line is cut: ``"mixed"``, ``"linear"``, ``"uniform_error"``,
-        ``"log"``, ``"quantile"``, an object, or the edges themselves.
+        How the target line is cut: ``"mixed"``, ``"linear"``, ``"log"``,
+        ``"uniform_error"``, ``"quantile"``, an object, or the edges themselves.
 
     merging : {"equal_number", "equal_length", "same", "recursive"}
-        How coarse classes are made of fine ones; by default, with equal numbers of
-        samples.
+        How coarse classes are made of fine ones; by default, of equally many samples.
 
     n_levels : "auto" or int, default="auto"
-        Number of levels in all.  Level h has up to 2^h classes; "auto" stops before
-        the number of finest classes.  1 is plain classification.
+        Number of levels.  Level h has up to 2^h classes, and fewer than the finest;
+        "auto" makes all of them, 1 is plain classification.
 
     labels : str or BaseLabels, default="histogram_gaussian"
         What the classifiers are told: ``"one_hot"``, ``"gaussian"`` (SORD),
@@ -66,9 +66,10 @@ class HCARegressor(StudentTrainer):
         Whether the logits lean on a location head, minus the distance of the class to
         it, or are free as in the paper (None).
 
-    decoder : str or BaseDecoder, default="mean"
+    decoder : str or BaseDecoder, default="debiased_mean"
         How a distribution becomes a number: ``"argmax"`` (the paper), ``"mean"`` (best
-        for squared errors), ``"median"`` (best for absolute errors), or an object.
+        for squared errors), ``"debiased_mean"`` (the same, where a sure answer keeps
+        its place), ``"median"`` (best for absolute errors), or an object.
 
     balance : float, "auto", PriorCorrection or AutoBalance, default=0.0
         How far rare ranges are favoured when answering, without training anew: 0 is as
@@ -146,9 +147,8 @@ class HCARegressor(StudentTrainer):
 
     warm_start : bool, default=False
         Whether `fit` again goes on from the present weights, for `max_epochs` further
-        epochs of a new schedule.  Classes, scale of the inputs and device stay those
-        of the first fit, whatever the new data are; so must all parameters that made
-        the network or its loss.  Fits that go on are not kept in the `memory`.
+        epochs of a new schedule.  Classes, scale of the inputs and device stay; so
+        must all that made the network or its loss.  The `memory` does not keep it.
 
     random_state : int, RandomState or None, default=None
         Makes results repeatable; the global seeds are left alone.
@@ -165,6 +165,9 @@ class HCARegressor(StudentTrainer):
 
     n_classes_ : int
         Number of finest classes, C_H.
+
+    label_means_ : ndarray of shape (2, K)
+        Targets, and the means of their labels, by which ``"debiased_mean"`` answers.
 
     net_ : skorch.NeuralNet
         Stage one; ``net_.module_`` is the network.
@@ -236,7 +239,7 @@ class HCARegressor(StudentTrainer):
         n_levels="auto",
         labels="histogram_gaussian",
         anchor="location",
-        decoder="mean",
+        decoder="debiased_mean",
         balance=0.0,
         detach_heads=False,
         weighting=None,
@@ -370,16 +373,14 @@ class HCARegressor(StudentTrainer):
     def _begin(self, data, device, earlier):
         """Cut the targets, before there is a network."""
         if earlier is None:
-            self._cut_targets(data)
+            y, weight = known_targets(data)
+            self.hierarchy_ = HierarchicalBinner(
+                self.binner, merging=self.merging, n_levels=self.n_levels
+            ).fit(y, sample_weight=weight)
+            self.n_classes_ = self.hierarchy_.n_classes_
+            finest = LevelClasses.from_level(self.hierarchy_.levels_[-1])
+            self.label_means_ = make_labels(self.labels).means(finest).numpy()
         return super()._begin(data, device, earlier)
-
-    def _cut_targets(self, data):
-        """Cut the target line into classes, and count the targets."""
-        y, weight = known_targets(data)
-        self.hierarchy_ = HierarchicalBinner(
-            self.binner, merging=self.merging, n_levels=self.n_levels
-        ).fit(y, sample_weight=weight)
-        self.n_classes_ = self.hierarchy_.n_classes_
 
     def _plan_heads(self, n_features, data, device):
         """Return what makes the classifiers of all levels, and what these minimise."""

@@ -56,6 +56,7 @@ class LevelReader(BaseDeepRegressor):
     decoder: object
     balance: object
     hierarchy_: HierarchicalBinner
+    label_means_: np.ndarray
     student_net_: StageNet | None
 
     def _finest_edges(self):
@@ -260,4 +261,5 @@ class LevelReader(BaseDeepRegressor):
             replace(classes, step=step)
             for classes, step in zip(levels[:-1], steps, strict=True)
         ]
-        return [*coarse, levels[-1]]
+        means = levels[-1].edges.new_tensor(self.label_means_)
+        return [*coarse, replace(levels[-1], label_means=means)]

@@ -87,6 +87,52 @@ def mean_of_weights(weights, values):
     return middle + half * offset.clamp(-1, 1).to(values.dtype)
 
 
+def decode_debiased_mean(logits, values, label_means):
+    """Answer with the target whose own label has the mean of the distribution.
+
+    A label spreads a target over the classes around it.  Where these differ in width,
+    and at the ends of the line, the mean of a label is not its target, and neither is
+    that of a distribution learned from such labels.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (N, C, *S)
+        Logits, or log-probabilities.
+
+    values : Tensor of shape (C,)
+        Class values.
+
+    label_means : Tensor of shape (2, K)
+        Rising targets, and the mean of the class values under the label of each, which
+        never falls.
+
+    Returns
+    -------
+    y : Tensor of shape (N, *S)
+        Linear in the mean between two of these targets.
+
+    Examples
+    --------
+    >>> import torch
+    >>> p = torch.tensor([[0.2, 0.5, 0.3]])
+    >>> values = torch.tensor([0.0, 1.0, 5.0])
+    >>> label_means = torch.tensor([[0.0, 1.0, 5.0], [0.5, 1.5, 4.5]])
+    >>> decode_debiased_mean(p.log(), values, label_means).round(decimals=3)
+    tensor([1.6670])
+    """
+    return _match(decode_mean(logits, values), label_means)
+
+
+def _match(mean, label_means):
+    """Find the target of a mean on the line that joins targets and means."""
+    y, means = label_means
+    index = torch.searchsorted(means, mean.contiguous()).clamp(1, len(y) - 1)
+    lower, upper = means[index - 1], means[index]
+    tiny = torch.finfo(means.dtype).tiny
+    share = ((mean - lower) / (upper - lower).clamp_min(tiny)).clamp(0, 1)
+    return torch.lerp(y[index - 1], y[index], share)
+
+
 def decode_quantile(logits, edges, values, level=0.5):
     """Answer with a quantile, interpolated inside the class that holds it.
 
@@ -245,6 +291,28 @@ class MeanDecoder(BaseDecoder):
         return mean_of_weights(weights, classes.values)
 
 
+class DebiasedMeanDecoder(BaseDecoder):
+    """The mean, without the bias of the labels: the target whose label has that mean.
+
+    It is for the finest level; coarse ones, whose labels are hardly spread, are decoded
+    by the mean.
+    """
+
+    def __call__(self, logits, classes):
+        """Decode a batch."""
+        return self._debiased(decode_mean(logits, classes.values), classes)
+
+    def from_weights(self, weights, classes):
+        """Decode a batch of weights."""
+        return self._debiased(mean_of_weights(weights, classes.values), classes)
+
+    def _debiased(self, mean, classes):
+        """Take the bias from a mean, where it is known."""
+        if classes.label_means is None:
+            return mean
+        return _match(mean, classes.label_means)
+
+
 class QuantileDecoder(BaseDecoder):
     """A quantile of the distribution, interpolated; best for the pinball loss.
 
@@ -280,7 +348,12 @@ class MedianDecoder(BaseDecoder):
         return quantile_of_weights(weights, classes.edges, classes.values)
 
 
-DECODERS = {"argmax": ArgmaxDecoder, "mean": MeanDecoder, "median": MedianDecoder}
+DECODERS = {
+    "argmax": ArgmaxDecoder,
+    "mean": MeanDecoder,
+    "debiased_mean": DebiasedMeanDecoder,
+    "median": MedianDecoder,
+}
 
 
 def make_decoder(decoder):

@@ -15,6 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sk_hca.base import resolve
 from sk_hca.hierarchy import lift
 
+# So many labels of thousands of classes lie in memory together.
+LABELS_AT_ONCE = 1024
+
 
 def class_index(y, edges):
     """Find the class of each target; intervals are closed on the right.
@@ -232,9 +235,34 @@ class BaseLabels(BaseEstimator):
         labels = self.finest_labels(y, classes).to(dtype)
         return torch.cat([torch.zeros_like(labels[:, :1]), labels.cumsum(1)], dim=1)
 
+    def means(self, classes):
+        """Tell what a mean makes of the labels of targets all along the line.
+
+        Parameters
+        ----------
+        classes : LevelClasses
+            Classes of the finest level.
+
+        Returns
+        -------
+        means : Tensor of shape (2, K)
+            Targets, the borders and values of the classes in rising order, and the mean
+            of the class values under the label of each, which never falls.
+        """
+        y = torch.cat([classes.edges, classes.values]).unique()
+        means = [
+            self.below_borders(part, classes, y.dtype).diff(dim=1) @ classes.values
+            for part in y.split(LABELS_AT_ONCE)
+        ]
+        return torch.stack([y, torch.cat(means).cummax(dim=0).values])
+
 
 class OneHotLabels(BaseLabels):
     """The class of the target, and nothing else."""
+
+    def means(self, classes):
+        """Take every class value for itself: these labels know no other targets."""
+        return torch.stack([classes.values, classes.values])
 
     def encode(self, y, table, dtype):
         """Look the classes of all levels up by that of the finest."""

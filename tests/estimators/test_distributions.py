@@ -58,7 +58,7 @@ def test_numbers_of_the_distribution_are_predictions(mode, decoder, name):
 
 def test_mean_of_the_average_mode_is_its_prediction():
     X, y = make_table()
-    model = make_model(mode="average").fit(X, y)
+    model = make_model(mode="average", decoder="mean").fit(X, y)
     mean = model.predict_distribution(X).mean()
     np.testing.assert_allclose(mean, model.predict(X), rtol=1e-9)
 

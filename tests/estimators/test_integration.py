@@ -646,8 +646,8 @@ def make_maps(n=12):
 def test_maps_are_answered_pixel_by_pixel(mode):
     X, y = make_maps()
     model = HCARegressor(
-        PixelNet, mode=mode, binner=LogBinner(5), max_epochs=2, device="cpu",
-        random_state=0,
+        PixelNet, mode=mode, binner=LogBinner(5), decoder="mean", max_epochs=2,
+        device="cpu", random_state=0,
     ).fit(X, y)  # fmt: skip
     answers, proba = model.predict(X), model.predict_proba(X)
     assert answers.shape == (12, 6, 6)

@@ -175,8 +175,9 @@ def test_processes_may_share_a_memory(make_model, folder):
     again = GridSearchCV(make_model(), grid, **options).fit(X, y)
     for one in (search, again):
         scores = one.cv_results_["mean_test_score"]
+        # A GPU may round in another order in another process.
         np.testing.assert_allclose(
-            scores, expected.cv_results_["mean_test_score"], rtol=1e-9
+            scores, expected.cv_results_["mean_test_score"], rtol=1e-6
         )
 
 

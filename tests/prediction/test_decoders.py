@@ -1,5 +1,7 @@
 """Decoders against the distribution function written out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,11 @@ from sk_hca.base import LevelClasses
 from sk_hca.prediction import (
     DECODERS,
     ArgmaxDecoder,
+    DebiasedMeanDecoder,
     MeanDecoder,
     MedianDecoder,
     decode_argmax,
+    decode_debiased_mean,
     decode_mean,
     decode_quantile,
     make_decoder,
@@ -20,6 +24,11 @@ from sk_hca.prediction import (
 EDGES = torch.tensor([-1.0, 0.0, 0.5, 2.0, 6.0, 7.0], dtype=torch.float64)
 VALUES = torch.tensor([-0.3, 0.2, 1.5, 3.0, 6.4], dtype=torch.float64)
 CLASSES = LevelClasses(EDGES, VALUES, torch.ones(5), torch.arange(5))
+# No mean below 0, as the labels of the lowest targets have; two targets of one mean.
+LABEL_MEANS = torch.tensor(
+    [[-1.0, -0.3, 0.0, 2.0, 3.0, 7.0], [0.0, 0.1, 0.5, 2.5, 2.5, 6.0]],
+    dtype=torch.float64,
+)
 LEVELS = [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99]
 
 each_tail = pytest.mark.parametrize("tail", [(), (3, 2)], ids=["table", "map"])
@@ -64,6 +73,29 @@ def test_mean_is_sum_of_values_by_probability(tail, dtype):
     y = decode_mean(log_p, VALUES)
     assert y.dtype == torch.float64
     np.testing.assert_allclose(y, expected, rtol=20 * torch.finfo(dtype).eps)
+
+
+@each_tail
+@each_dtype
+def test_debiased_mean_is_the_target_whose_label_has_that_mean(tail, dtype):
+    log_p = draw(tail, scale=4.0, dtype=dtype)
+    y, means = LABEL_MEANS.numpy()
+    expected = np.interp(decode_mean(log_p, VALUES), means, y)
+    answer = decode_debiased_mean(log_p, VALUES, LABEL_MEANS)
+    assert answer.dtype == torch.float64
+    np.testing.assert_allclose(answer, expected, rtol=1e-9, atol=1e-9)
+    assert (answer == -1).any(), "no mean lies below those of all labels"
+    classes = replace(CLASSES, label_means=LABEL_MEANS)
+    decoder = DebiasedMeanDecoder()
+    torch.testing.assert_close(decoder(log_p, classes), answer)
+    again = decoder.from_weights(3 * log_p.exp(), classes)
+    np.testing.assert_allclose(again, answer, rtol=1e-4, atol=1e-4)
+
+
+def test_debiased_mean_lets_no_nan_become_a_target():
+    log_p = draw(()).index_fill(0, torch.tensor([2]), torch.nan)
+    answer = decode_debiased_mean(log_p, VALUES, LABEL_MEANS)
+    assert answer.isnan().nonzero().tolist() == [[2]]
 
 
 @each_tail
@@ -183,6 +215,8 @@ def test_recipes_call_their_functions(tail):
     for decoder, expected in [
         (ArgmaxDecoder(), decode_argmax(log_p, VALUES)),
         (MeanDecoder(), decode_mean(log_p, VALUES)),
+        # These classes know nothing of their labels, as those of coarse levels.
+        (DebiasedMeanDecoder(), decode_mean(log_p, VALUES)),
         (MedianDecoder(), decode_quantile(log_p, EDGES, VALUES)),
     ]:
         torch.testing.assert_close(decoder(log_p, CLASSES), expected)
@@ -196,6 +230,6 @@ def test_decoder_is_made_of_its_alias_or_object(alias):
 
 
 def test_unknown_decoder_is_refused():
-    message = r"decoder must be one of 'argmax', 'mean', 'median' .* mean 'median'\?"
+    message = r"decoder must be one of 'argmax', 'mean', .* mean 'median'\?"
     with pytest.raises(ValueError, match=message):
         make_decoder("medan")

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from torch.nn.functional import one_hot
 
 from sk_hca.base import ClassTable, LevelClasses
-from sk_hca.prediction import decode_quantile
+from sk_hca.prediction import decode_debiased_mean, decode_quantile
 from sk_hca.targets import (
     LABELS,
     BaseLabels,
@@ -332,3 +332,40 @@ def test_labels_of_a_users_own_kind_pool_to_coarse_levels():
         make_labels(Uniform()), torch.zeros(2), make_levels(), torch.float32
     )
     torch.testing.assert_close(coarse, torch.tensor([[0.6, 0.4], [0.6, 0.4]]))
+
+
+@each_soft
+def test_means_of_labels_are_sums_of_class_values(labels):
+    finest = make_levels()[-1]
+    y, means = labels.means(finest)
+    np.testing.assert_array_equal(y, np.unique(np.concatenate([EDGES, VALUES])))
+    p = labels.encode(y, ClassTable.from_levels([finest]), torch.float64)
+    expected = np.einsum("nc,c->n", p, VALUES)
+    assert (np.diff(expected) >= 0).all()
+    np.testing.assert_allclose(means, expected, rtol=1e-12, atol=1e-12)
+    assert (means - y).abs().max() > 0.3, "these labels have no bias"
+
+
+@each_soft
+def test_debiased_mean_of_a_label_is_its_target(labels):
+    finest = make_levels()[-1]
+    label_means = labels.means(finest)
+    table = ClassTable.from_levels([finest])
+    p = labels.encode(label_means[0], table, torch.float64)
+    y = decode_debiased_mean(p.log(), VALUES, label_means)
+    np.testing.assert_allclose(y, label_means[0], atol=1e-9)
+
+
+def test_means_of_one_hot_labels_are_the_class_values():
+    y, means = OneHotLabels().means(make_levels()[-1])
+    np.testing.assert_array_equal(y, VALUES)
+    np.testing.assert_array_equal(means, VALUES)
+
+
+def test_means_of_labels_of_thousands_of_classes_are_those_of_a_few():
+    edges = torch.linspace(0, 1, 3001, dtype=torch.float64)
+    classes = LevelClasses(edges, edges[1:] - 1e-4, None, torch.arange(3000))
+    y, means = HistogramGaussianLabels().means(classes)
+    inside = slice(20, -20)
+    np.testing.assert_allclose(means[inside], y[inside], atol=1e-3)
+    assert len(y) == 6001
