@@ -39,8 +39,8 @@ TARGETS = {
     "robustbase/NOxEmissions": "LNOx",
 }
 MOST_ROWS, MOST_TEXTS = 6000, 40
-# Names of rows, and a column that is the target in other words.
-LEFT_OUT = ["rownames", "Unnamed: 0", "logwage"]
+# Names of rows, and columns that are the target in other words.
+LEFT_OUT = ["rownames", "Unnamed: 0", "logwage", "lnmed"]
 
 
 def make_table(frame, target):
