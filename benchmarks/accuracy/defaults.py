@@ -37,6 +37,7 @@ CHOICES = {
     "mode='mul'": HCARegressor(mode="mul"),
     "mode='marginal'": HCARegressor(mode="marginal"),
     "mode='distill'": HCARegressor(mode="distill"),
+    "decoder='mean'": HCARegressor(decoder="mean"),
     "decoder='median'": HCARegressor(decoder="median"),
     "decoder='argmax'": HCARegressor(decoder="argmax"),
     "2 networks": HCARegressor(n_estimators=2),

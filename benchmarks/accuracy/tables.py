@@ -107,6 +107,9 @@ def make_networks(seed, memory, epochs):
         models[name] = clone(hca).set_params(balance=balance)
     for mode in MODES:
         models[f"HCARegressor(mode={mode!r})"] = clone(hca).set_params(mode=mode)
+    for decoder in ("mean", "median"):
+        name = f"HCARegressor(decoder={decoder!r})"
+        models[name] = clone(hca).set_params(decoder=decoder)
     together = clone(hca).set_params(n_estimators=4)
     for balance in (0.0, 0.5):
         name = f"HCARegressor(n_estimators=4, balance={balance:g})"
