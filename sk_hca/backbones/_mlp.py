@@ -64,6 +64,10 @@ class BaseBackbone(BaseEstimator):
         """Return the peak learning rate of a training that is told of none."""
         return 3e-3
 
+    def least_decay(self, shape):
+        """Return how much AdamW decays the weights of a long training, told of none."""
+        return 1.0
+
 
 class MLPBackbone(BaseBackbone):
     """A multilayer perceptron on inputs scaled by quartiles.
@@ -140,8 +144,12 @@ class MLPBackbone(BaseBackbone):
         return nn.Sequential(*layers)
 
     def peak_lr(self, shape):
-        """Return a higher rate for columns than for embeddings and pixels."""
-        return 1e-2 if is_narrow_table(shape) else 3e-3
+        """Return a higher rate than convolutions learn at."""
+        return 1e-2
+
+    def least_decay(self, shape):
+        """Return a stronger decay where there are many columns to choose from."""
+        return 1.0 if is_narrow_table(shape) else 2.0
 
     def _first_layers(self, shape):
         """Return how many inputs the perceptron has, and what makes them."""

@@ -97,11 +97,12 @@ class HCARegressor(StudentTrainer):
 
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser, or what makes one of parameters and ``lr``.  "adamw" has betas of 0.9
-        and 0.95, and decays matrices and kernels: by 1.0, in short fits by up to 2.5.
+        and 0.95, and decays matrices and kernels: by 1.0, of a perceptron on more than
+        100 columns by 2.0, in short fits by up to 2.5.
 
     lr : float, optional
-        Peak learning rate, which rises and falls once; 1e-2 for a perceptron on up to
-        100 columns, else 3e-3.  `partial_fit`, with a steady rate, takes 0.3 of these.
+        Peak learning rate, which rises and falls once; 1e-2 for a perceptron, else
+        3e-3.  `partial_fit`, with a steady rate, takes 0.3 of these.
 
     max_epochs : int, default=100
         Passes over the training data.
@@ -135,10 +136,9 @@ class HCARegressor(StudentTrainer):
         Whether torch compiles the network: first batches take half a minute, and C++.
 
     memory : str, object with the joblib.Memory interface, or None, default=None
-        Where stage one is kept on disk, found again by its data and its parameters: a
-        search over `mode`, `decoder` or the students of ``"distill"`` trains it once
-        per fold, and processes may share the folder.  It cannot see that the code of a
-        module of yours has changed, nor the files of a dataset; None keeps nothing.
+        Where stage one is kept on disk, by its data and parameters: a search over
+        `mode`, `decoder` or students trains it once per fold, and processes may share
+        the folder.  It cannot see that code of a module, or a dataset's file, changed.
 
     net_params : dict or None, default=None
         Any parameter of a skorch net, as the last word on both stages (but for the

@@ -56,8 +56,8 @@ OPTIMIZERS = {
 }
 
 
-def decay_for(lr, n_steps):
-    """Choose how strongly AdamW decays weights over a stage: from 1 to 2.5.
+def decay_for(lr, n_steps, least=1.0):
+    """Choose how strongly AdamW decays weights over a stage: 2.5 if that is short.
 
     Over its cycle a rate averages to half of its peak, so that a decay of d shrinks
     weights by ``exp(-lr * n_steps * d / 2)``.  Few steps, as a small table takes, would
@@ -72,6 +72,9 @@ def decay_for(lr, n_steps):
     n_steps : int
         Steps of the stage.
 
+    least : float, default=1.0
+        Decay of a stage that is long.
+
     Returns
     -------
     decay : float
@@ -81,7 +84,7 @@ def decay_for(lr, n_steps):
     >>> [decay_for(0.01, n_steps) for n_steps in (50, 200, 1000)]
     [2.5, 2.5, 1.0]
     """
-    return max(1.0, 5 / max(2.0, lr * n_steps))
+    return max(least, 5 / max(2.0, lr * n_steps))
 
 
 class StageNet(NeuralNet):
@@ -273,7 +276,7 @@ def make_net(module, criterion, train, settings, valid=None):
     n_steps = params["max_epochs"] * len(batches(train, params["batch_size"]))
     anneals = settings.anneals and n_steps > 1
     if anneals and params["optimizer"] is OPTIMIZERS["adamw"]:
-        decay = decay_for(params["lr"], n_steps)
+        decay = decay_for(params["lr"], n_steps, settings.least_decay)
         params.setdefault("optimizer__weight_decay", decay)
     callbacks = [("finite_loss", FiniteLoss())]
     if anneals:

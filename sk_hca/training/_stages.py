@@ -27,6 +27,9 @@ class StageSettings:
     max_epochs, batch_size : int
         Passes over the data, and samples in a batch.
 
+    least_decay : float, default=1.0
+        How much AdamW decays weights where the stage is long.
+
     anneals : bool, default=True
         Whether the learning rate rises and falls once over the stage, or is constant.
 
@@ -56,6 +59,7 @@ class StageSettings:
     lr: float
     max_epochs: int
     batch_size: int
+    least_decay: float = 1.0
     anneals: bool = True
     patience: int = 10
     device: str = "cpu"

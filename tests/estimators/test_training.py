@@ -480,10 +480,14 @@ def test_learning_rate_is_asked_for_or_suits_the_backbone(kind, params, peak, st
     assert clone(model).partial_fit(X, y).net_.lr == pytest.approx(steady)
 
 
-@pytest.mark.parametrize(("n_features", "peak"), [(100, 1e-2), (101, 3e-3)])
-def test_embeddings_are_learned_at_a_lower_rate_than_columns(n_features, peak):
+@BOTH
+@pytest.mark.parametrize(("n_features", "decay"), [(100, 1.0), (101, 2.0)])
+def test_weights_of_many_columns_decay_more(kind, n_features, decay):
     X, y = make_table(n_features=n_features)
-    assert make_model(backbone="mlp", max_epochs=1).fit(X, y).net_.lr == peak
+    X, y = np.tile(X, (15, 1)), np.tile(y, 15)
+    model = make_model(kind, backbone="mlp", batch_size=1, max_epochs=1).fit(X, y)
+    assert model.net_.optimizer_.param_groups[0]["weight_decay"] == decay
+    assert model.net_.lr == 1e-2
 
 
 def normalized_backbone():
