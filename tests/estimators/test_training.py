@@ -480,12 +480,23 @@ def test_learning_rate_is_asked_for_or_suits_the_backbone(kind, params, peak, st
     assert clone(model).partial_fit(X, y).net_.lr == pytest.approx(steady)
 
 
+class OwnDecay(MLPBackbone):
+    """A perceptron that has a decay of its own."""
+
+    def least_decay(self, shape):
+        """Depend on the inputs."""
+        return 1.5 * len(shape)
+
+
 @BOTH
-@pytest.mark.parametrize(("n_features", "decay"), [(100, 1.0), (101, 2.0)])
-def test_weights_of_many_columns_decay_more(kind, n_features, decay):
+@pytest.mark.parametrize(
+    ("backbone", "n_features", "decay"),
+    [("mlp", 100, 1.0), ("mlp", 101, 2.0), (OwnDecay(), 3, 1.5)],
+)
+def test_weights_of_many_columns_decay_more(kind, backbone, n_features, decay):
     X, y = make_table(n_features=n_features)
     X, y = np.tile(X, (15, 1)), np.tile(y, 15)
-    model = make_model(kind, backbone="mlp", batch_size=1, max_epochs=1).fit(X, y)
+    model = make_model(kind, backbone=backbone, batch_size=1, max_epochs=1).fit(X, y)
     assert model.net_.optimizer_.param_groups[0]["weight_decay"] == decay
     assert model.net_.lr == 1e-2
 
