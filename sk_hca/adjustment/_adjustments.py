@@ -147,7 +147,7 @@ class Distillation(BaseAdjustment):
         Length of the second stage, as a share of the first; 1.0 where that has few
         steps, as on some hundred images.
 
-    lr : float, default=0.02
+    lr : float, default=0.01
         Peak learning rate of the second stage, which trains a small head only.
     """
 
@@ -168,7 +168,7 @@ class Distillation(BaseAdjustment):
         head="softplus",
         supervision="levels",
         epochs=0.2,
-        lr=0.02,
+        lr=0.01,
     ):
         self.alignment = alignment
         self.head = head

@@ -45,8 +45,8 @@ def test_output_survives_skorch_moving_it():
 
 
 def test_classes_move_every_tensor(level):
-    step = torch.zeros(3, dtype=torch.int64)
-    moved = replace(LevelClasses.from_level(level), step=step).to("meta")
+    more = {"step": torch.zeros(3, dtype=torch.int64), "label_means": torch.zeros(2, 4)}
+    moved = replace(LevelClasses.from_level(level), **more).to("meta")
     assert all(getattr(moved, f.name).device.type == "meta" for f in fields(moved))
 
 
