@@ -122,7 +122,8 @@ class LevelReader(BaseDeepRegressor):
         Returns
         -------
         distribution : BinnedDistribution
-            One for each sample, over the finest classes.
+            One for each sample, over the finest classes.  Its mean, median and mode are
+            what the decoders "mean", "median" and "argmax" answer.
 
         See Also
         --------
