@@ -20,6 +20,9 @@ COUNT = Interval(Integral, 0, None, closed="left")
 # Tables of more columns than this are not embedded column by column.
 MOST_EMBEDDED = 100
 
+# Inputs that the waves of a column are mixed into.
+WAVE_WIDTH = 4
+
 
 def is_narrow_table(shape):
     """Tell whether an input has columns that mean something one by one."""
@@ -67,6 +70,14 @@ class BaseBackbone(BaseEstimator):
     def least_decay(self, shape):
         """Return how much AdamW decays the weights of a long training, told of none."""
         return 1.0
+
+    def count_inputs(self, shape):
+        """Return how many inputs of the first layer can learn noise by heart.
+
+        The more there are, the stronger AdamW decays weights where the targets turn out
+        to be noisy; 0 leaves the decay as it is.
+        """
+        return 0
 
 
 class MLPBackbone(BaseBackbone):
@@ -128,8 +139,8 @@ class MLPBackbone(BaseBackbone):
 
     def build(self, shape):
         """Make the network; images are flattened."""
-        n_inputs, layers = self._first_layers(shape)
-        widths = [n_inputs, *self.hidden]
+        layers = self._first_layers(shape)
+        widths = [self._n_inputs(shape), *self.hidden]
         if len(widths) == 1 or not all(
             isinstance(width, Integral) and int(width) > 0 for width in widths
         ):
@@ -151,21 +162,30 @@ class MLPBackbone(BaseBackbone):
         """Return a stronger decay where there are many columns to choose from."""
         return 1.0 if is_narrow_table(shape) else 2.0
 
-    def _first_layers(self, shape):
-        """Return how many inputs the perceptron has, and what makes them."""
-        n_inputs = n_columns = prod(shape)
-        is_narrow = is_narrow_table(shape)
+    def count_inputs(self, shape):
+        """Count those of the perceptron."""
+        return self._n_inputs(shape)
+
+    def _n_inputs(self, shape):
+        """Return how many inputs the perceptron has."""
+        n_pieces, n_waves = self._embedding(shape)
+        return prod(shape) * (1 + n_pieces + (WAVE_WIDTH if n_waves else 0))
+
+    def _embedding(self, shape):
+        """Return how many pieces and waves every column is turned into."""
         n_pieces, n_waves = self.n_pieces, self.n_frequencies
         if n_pieces == "auto":
-            n_pieces = 16 if is_narrow else 0
+            n_pieces = 16 if is_narrow_table(shape) else 0
         if n_waves == "auto":
             n_waves = 8 if n_pieces else 0
+        return n_pieces, n_waves
+
+    def _first_layers(self, shape):
+        """Return what makes the inputs of the perceptron."""
+        n_pieces, n_waves = self._embedding(shape)
         views: list[nn.Module] = []
         if n_waves:
-            waves = PeriodicEmbedding(n_columns, n_waves)
-            views.append(waves)
-            n_inputs += n_columns * waves.layer.out_features
+            views.append(PeriodicEmbedding(prod(shape), n_waves, WAVE_WIDTH))
         if n_pieces:
-            views.append(PiecewiseEncoding(n_columns, n_pieces))
-            n_inputs += n_columns * n_pieces
-        return n_inputs, [nn.Flatten(), *([ColumnViews(views)] if views else [])]
+            views.append(PiecewiseEncoding(prod(shape), n_pieces))
+        return [nn.Flatten(), *([ColumnViews(views)] if views else [])]

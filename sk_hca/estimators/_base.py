@@ -188,7 +188,8 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         with seeded(seed, device):
             train, valid = self._split(weighed(data, self.weighting), seed)
             network, criterion = self._begin(data, device, earlier)
-            settings = self._settings(device)
+            n_inputs = make_backbone(self.backbone).count_inputs(self._input_shape)
+            settings = self._settings(device, n_inputs=n_inputs)
             history = () if earlier is None else earlier.history
             self.net_ = train_stage(network, criterion, train, settings, valid, history)
 

@@ -98,7 +98,7 @@ class HCARegressor(StudentTrainer):
     optimizer : {"adamw", "adam", "sgd"} or callable, default="adamw"
         Optimiser, or what makes one of parameters and ``lr``.  "adamw" has betas of 0.9
         and 0.95, and decays matrices and kernels: by 1.0, of a perceptron on more than
-        100 columns by 2.0, in short fits by up to 2.5.
+        100 columns by 2.0, in short fits by up to 2.5, on noisy targets by up to 5.0.
 
     lr : float, optional
         Peak learning rate, which rises and falls once; 1e-2 for a perceptron, else

@@ -10,6 +10,7 @@ from skorch.helper import predefined_split
 from sk_hca.training._batches import batches
 from sk_hca.training._callbacks import FiniteLoss, OneCycle
 from sk_hca.training._feeding import feed, one_pass
+from sk_hca.training._noise import NoiseDecay
 
 
 def adamw(params, weight_decay=1.0, betas=(0.9, 0.95), **settings):
@@ -275,10 +276,14 @@ def make_net(module, criterion, train, settings, valid=None):
     check_callbacks(settings.callbacks)
     n_steps = params["max_epochs"] * len(batches(train, params["batch_size"]))
     anneals = settings.anneals and n_steps > 1
-    if anneals and params["optimizer"] is OPTIMIZERS["adamw"]:
-        decay = decay_for(params["lr"], n_steps, settings.least_decay)
-        params.setdefault("optimizer__weight_decay", decay)
     callbacks = [("finite_loss", FiniteLoss())]
+    is_ours = params["optimizer"] is OPTIMIZERS["adamw"]
+    if anneals and is_ours and "optimizer__weight_decay" not in params:
+        length = params["lr"], n_steps
+        params["optimizer__weight_decay"] = decay_for(*length, settings.least_decay)
+        if settings.n_inputs:
+            watch = NoiseDecay(settings.n_inputs, params["max_epochs"], *length)
+            callbacks.append(("noise_decay", watch))
     if anneals:
         # One step more than there are batches: the last batch still learns a little.
         callbacks.append(("schedule", OneCycle(n_steps + 1)))

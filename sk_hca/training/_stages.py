@@ -30,6 +30,10 @@ class StageSettings:
     least_decay : float, default=1.0
         How much AdamW decays weights where the stage is long.
 
+    n_inputs : int, default=0
+        Inputs of the first layer, by which AdamW decays weights more where targets are
+        noisy; 0 for a stage that does not look.
+
     anneals : bool, default=True
         Whether the learning rate rises and falls once over the stage, or is constant.
 
@@ -60,6 +64,7 @@ class StageSettings:
     max_epochs: int
     batch_size: int
     least_decay: float = 1.0
+    n_inputs: int = 0
     anneals: bool = True
     patience: int = 10
     device: str = "cpu"
@@ -148,7 +153,7 @@ def continue_stage(net, train, lr):
     net.callbacks_ = [
         (name, callback)
         for name, callback in net.callbacks_
-        if name not in ("schedule", "early_stopping")
+        if name not in ("schedule", "early_stopping", "noise_decay")
     ]
     net.set_params(lr=lr, train_split=None)
     return net.partial_fit(train, y=None, epochs=1)
