@@ -8,6 +8,7 @@ same.  What joblib does not do is to know a tensor again: a pickle holds its add
 import pickle
 
 import torch
+from joblib import wrap_non_picklable_objects
 from joblib.hashing import NumpyHasher
 from sklearn.base import clone
 from sklearn.utils.validation import check_memory
@@ -15,10 +16,13 @@ from torch.nn.parameter import is_lazy
 
 
 class ContentHasher(NumpyHasher):
-    """Hash arrays and tensors by their content, wherever they lie."""
+    """Hash arrays and tensors by their content, and classes of a script by name."""
 
     def save(self, obj):
-        """Put the content of a tensor in its place."""
+        """Put the content of a tensor in its place, or the name of a class."""
+        if isinstance(obj, type) and obj.__module__ == "__main__":
+            # Another process has the class, but not as a part of its own script.
+            obj = (obj.__module__, obj.__qualname__)
         if isinstance(obj, torch.Tensor) and not is_lazy(obj):
             content = obj.detach().cpu().reshape(-1).view(torch.uint8).numpy()
             obj = (type(obj), str(obj.dtype), tuple(obj.shape), content)
@@ -64,5 +68,7 @@ def fit_stage_one(key, seed, estimator, X, y, sample_weight):
     """Learn what all modes share; `key` stands for all that follows the seed."""
     data = estimator._check_training_data(X, y, sample_weight)
     estimator._train(data, seed)
+    # A class of the user's script goes along: another process would not find it there.
+    whole = wrap_non_picklable_objects(estimator, keep_wrapper=False)
     # joblib reads an object piece by piece, in Python, and bytes at once.
-    return pickle.dumps(estimator)
+    return pickle.dumps(whole)

@@ -15,6 +15,7 @@ from torch.utils.data import TensorDataset
 
 from sk_hca import HCARegressor
 from sk_hca.adjustment import Distillation
+from sk_hca.backbones import MLPBackbone
 
 
 class CountTrainings(Callback):
@@ -179,6 +180,22 @@ def test_processes_may_share_a_memory(make_model, folder):
         np.testing.assert_allclose(
             scores, expected.cv_results_["mean_test_score"], rtol=1e-6
         )
+
+
+def as_of_a_script(base):
+    """Make a class as another process has it that was defined in a script."""
+    return type("Own", (base,), {"__module__": "__main__"})
+
+
+def test_a_class_of_a_script_is_remembered_in_other_processes_too(make_model, folder):
+    X, y = make_table()
+    own, same = as_of_a_script(MLPBackbone), as_of_a_script(MLPBackbone)
+    answers = make_model(backbone=own((8,))).fit(X, y).predict(X)
+    again = make_model(backbone=same((8,)), mode="none").fit(X, y)
+    assert trainings(folder) == 1
+    np.testing.assert_array_equal(again.set_params(mode="consult").predict(X), answers)
+    make_model(backbone=same((8, 8))).fit(X, y)
+    assert trainings(folder) == 2
 
 
 def test_broken_entry_is_trained_anew(make_model, folder, tmp_path):
