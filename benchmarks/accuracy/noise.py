@@ -70,8 +70,9 @@ def main():
         names = list(found[0])
         errors = np.array([list(one.values()) for one in found])[..., :3]
         every.append(errors.swapaxes(0, 1))
+        means = np.nanmean(errors, axis=0)
         print(f"\n{name:34}  MAE / bMAE / few, of the trees")
-        for model, ratio in zip(names, errors.mean(0) / errors.mean(0)[0], strict=True):
+        for model, ratio in zip(names, means / means[0], strict=True):
             print(f"{model:34}  {' / '.join(f'{r:.2f}' for r in ratio)}", flush=True)
     stacked = np.stack(every, axis=1)
     print(f"\n{f'{len(every)} sets':34}  geometric means, each ratio clipped")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 from skorch.callbacks import Callback
+from torch import nn
 
 from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.backbones import MLPBackbone
@@ -112,6 +113,15 @@ def test_decay_stays_where_it_was_chosen_or_suits(kind, params):
     model = make_model(kind, **params).fit(X, y)
     expected = decays_of(make_model(kind, **params).fit(X, X[:, 0]).net_)
     assert decays_of(model.net_) == expected
+
+
+@pytest.mark.parametrize("n_pieces", [0, 4, "auto"])
+@pytest.mark.parametrize("n_frequencies", [0, 4, "auto"])
+@pytest.mark.parametrize("shape", [(3,), (101,), (2, 4, 5)])
+def test_inputs_are_those_of_the_first_layer(n_pieces, n_frequencies, shape):
+    backbone = MLPBackbone((8,), n_pieces=n_pieces, n_frequencies=n_frequencies)
+    first = next(m for m in backbone.build(shape) if isinstance(m, nn.Linear))
+    assert backbone.count_inputs(shape) == first.in_features
 
 
 class UncountedInputs(MLPBackbone):
