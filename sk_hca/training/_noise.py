@@ -66,10 +66,11 @@ class NoiseDecay(Callback):
 def read_order(net, data):
     """Return what orders samples as a net does: their location, or expected class."""
     module = net.module_.eval()
+    batching = {"batch_size": net.batch_size} | net.get_params_for("iterator_valid")
     with torch.inference_mode():
         parts = [
             location_or_class(module(X.to(net.device)))
-            for X, _ in batches(data, net.batch_size)
+            for X, _ in batches(data, **batching)
         ]
     return torch.cat(parts).double().cpu().numpy()
 
