@@ -1,5 +1,6 @@
 """The skorch net of one stage of training."""
 
+import math
 from functools import partial
 
 import torch
@@ -10,7 +11,7 @@ from skorch.helper import predefined_split
 from sk_hca.training._batches import batches
 from sk_hca.training._callbacks import FiniteLoss, OneCycle
 from sk_hca.training._feeding import feed, one_pass
-from sk_hca.training._noise import NoiseDecay
+from sk_hca.training._noise import SHORT_STAGE, NoiseDecay
 
 
 def adamw(params, weight_decay=1.0, betas=(0.9, 0.95), **settings):
@@ -281,7 +282,7 @@ def make_net(module, criterion, train, settings, valid=None):
     if anneals and is_ours and "optimizer__weight_decay" not in params:
         length = params["lr"], n_steps
         params["optimizer__weight_decay"] = decay_for(*length, settings.least_decay)
-        if settings.n_inputs:
+        if settings.n_inputs and math.prod(length) > SHORT_STAGE:
             watch = NoiseDecay(settings.n_inputs, params["max_epochs"], *length)
             callbacks.append(("noise_decay", watch))
     if anneals:

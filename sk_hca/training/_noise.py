@@ -13,6 +13,9 @@ KNOWING_STEPS = 120
 # A large table is looked at in part.
 MOST_ROWS = 10_000
 
+# A stage of so many steps times its rate is too short to learn noise by heart.
+SHORT_STAGE = 2.0
+
 # Decay never grows beyond this.
 MOST_DECAY = 5.0
 
@@ -161,7 +164,7 @@ def extra_decay(noise, inputs_per_sample, length):
     >>> extra_decay(1.0, 0.1, length=2), extra_decay(0.1, 0.1, length=10)
     (0.0, 0.0)
     """
-    share = min(max((length - 2) / 8, 0.0), 1.0)
-    if share == 0:
+    if length <= SHORT_STAGE:
         return 0.0
+    share = min((length - SHORT_STAGE) / 8, 1.0)
     return 25 * share * inputs_per_sample * max(noise - 0.2, 0.0)

@@ -178,7 +178,7 @@ def test_a_part_of_a_large_table_is_looked_at(monkeypatch):
             sizes.append((len(order), len(y))) or known(order, y, *weight)
         ),
     )
-    make_model(DirectRegressor, max_epochs=20).fit(*make_table(noise=1.0))
+    make_model(DirectRegressor, max_epochs=30).fit(*make_table(noise=1.0))
     assert sizes == [(100, 100)]
 
 
