@@ -235,6 +235,16 @@ def check_callbacks(callbacks):
             )
 
 
+def settle_decay(params, n_steps, settings):
+    """Choose the decay of AdamW; return the callbacks that may raise it."""
+    length = params["lr"], n_steps
+    params["optimizer__weight_decay"] = decay_for(*length, settings.least_decay)
+    if settings.n_inputs == 0 or math.prod(length) <= SHORT_STAGE:
+        return []
+    watch = NoiseDecay(settings.n_inputs, params["max_epochs"], *length)
+    return [("noise_decay", watch)]
+
+
 def make_net(module, criterion, train, settings, valid=None):
     """Wire one stage of training.
 
@@ -280,11 +290,7 @@ def make_net(module, criterion, train, settings, valid=None):
     callbacks = [("finite_loss", FiniteLoss())]
     is_ours = params["optimizer"] is OPTIMIZERS["adamw"]
     if anneals and is_ours and "optimizer__weight_decay" not in params:
-        length = params["lr"], n_steps
-        params["optimizer__weight_decay"] = decay_for(*length, settings.least_decay)
-        if settings.n_inputs and math.prod(length) > SHORT_STAGE:
-            watch = NoiseDecay(settings.n_inputs, params["max_epochs"], *length)
-            callbacks.append(("noise_decay", watch))
+        callbacks += settle_decay(params, n_steps, settings)
     if anneals:
         # One step more than there are batches: the last batch still learns a little.
         callbacks.append(("schedule", OneCycle(n_steps + 1)))
