@@ -15,7 +15,7 @@ run trains this package's alone.
 
 The folder holds ``tabular/*.csv.gz``, whose last column is called ``target``, and may
 hold ``sts_b_dir/sts_b_dir_minilm_features.npz`` with arrays X, score and split;
-``r_tables.py`` makes one of tables that no default was tuned on.  CatBoost, and
+``r_tables.py`` makes one of other public tables.  CatBoost, and
 RealMLP of pytabkit, are compared with where they are installed.
 """
 

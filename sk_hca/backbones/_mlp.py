@@ -75,7 +75,7 @@ class BaseBackbone(BaseEstimator):
         """Return how many inputs of the first layer can learn noise by heart.
 
         The more there are, the stronger AdamW decays weights where the targets turn out
-        to be noisy; 0 leaves the decay as it is.
+        to be noisy; 0 leaves the decay as it is, and a network that gives maps must.
         """
         return 0
 
@@ -167,7 +167,7 @@ class MLPBackbone(BaseBackbone):
         return self._n_inputs(shape)
 
     def _n_inputs(self, shape):
-        """Return how many inputs the perceptron has."""
+        """Return the width of the first layer, whatever a subclass counts."""
         n_pieces, n_waves = self._embedding(shape)
         return prod(shape) * (1 + n_pieces + (WAVE_WIDTH if n_waves else 0))
 

@@ -1,4 +1,4 @@
-"""A weight decay that grows where the targets turn out to be mostly noise."""
+"""A weight decay that grows with the noise that targets turn out to have."""
 
 import numpy as np
 import torch
