@@ -71,10 +71,6 @@ class BaseBackbone(BaseEstimator):
         """Return how much AdamW decays the weights of a long training, told of none."""
         return 1.0
 
-    def heads_decay(self, shape):
-        """Return how much of that decay the weights of the heads get."""
-        return 1.0
-
     def count_inputs(self, shape):
         """Return how many inputs of the first layer can learn noise by heart.
 
@@ -165,10 +161,6 @@ class MLPBackbone(BaseBackbone):
     def least_decay(self, shape):
         """Return a stronger decay where there are many columns to choose from."""
         return 1.0 if is_narrow_table(shape) else 2.0
-
-    def heads_decay(self, shape):
-        """Return a weaker decay where the columns are cut into pieces."""
-        return 0.3 if is_narrow_table(shape) else 1.0
 
     def count_inputs(self, shape):
         """Count those of the perceptron."""

@@ -258,8 +258,7 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         }
         settings["lr"] = self._learning_rate()
         recipe = make_backbone(self.backbone)
-        for choice in ("least_decay", "heads_decay"):
-            settings[choice] = getattr(recipe, choice)(self._input_shape)
+        settings["least_decay"] = recipe.least_decay(self._input_shape)
         settings |= {"device": device, "verbose": int(self.verbose)}
         settings["scales_loss"] = self.precision == "fp16"
         return StageSettings(**(settings | changes))

@@ -236,14 +236,9 @@ def check_callbacks(callbacks):
 
 
 def settle_decay(params, n_steps, settings):
-    """Choose the decays of AdamW; return the callbacks that may raise them."""
+    """Choose the decay of AdamW; return the callbacks that may raise it."""
     length = params["lr"], n_steps
-    decay = decay_for(*length, settings.least_decay)
-    params["optimizer__weight_decay"] = decay
-    # The lengths of waves are no weights: decay would make all of them slow.
-    own = {"heads.*": settings.heads_decay * decay, "*.frequencies": 0.0}
-    groups = [(name, {"weight_decay": of_name}) for name, of_name in own.items()]
-    params.setdefault("optimizer__param_groups", groups)
+    params["optimizer__weight_decay"] = decay_for(*length, settings.least_decay)
     if settings.n_inputs == 0 or math.prod(length) <= SHORT_STAGE:
         return []
     watch = NoiseDecay(settings.n_inputs, params["max_epochs"], *length)

@@ -30,9 +30,6 @@ class StageSettings:
     least_decay : float, default=1.0
         How much AdamW decays weights where the stage is long.
 
-    heads_decay : float, default=1.0
-        How much of it the weights of the heads get.
-
     n_inputs : int, default=0
         Inputs of the first layer, by which AdamW decays weights more where targets are
         noisy; 0 for a stage that does not look.
@@ -67,7 +64,6 @@ class StageSettings:
     max_epochs: int
     batch_size: int
     least_decay: float = 1.0
-    heads_decay: float = 1.0
     n_inputs: int = 0
     anneals: bool = True
     patience: int = 10
