@@ -1,5 +1,7 @@
 """Tables of numbers by name: to index, as a data frame, as text."""
 
+from sklearn.utils._optional_dependencies import check_pandas_support
+
 
 class CellTable:
     """Numbers in named rows and columns.
@@ -29,8 +31,7 @@ class CellTable:
 
     def to_frame(self):
         """Give the table as a pandas DataFrame, one row for each of its rows."""
-        import pandas as pd
-
+        pd = check_pandas_support(f"{type(self).__name__}.to_frame")
         return pd.DataFrame.from_dict(
             self.cells, orient="index", columns=list(self.columns)
         )

@@ -69,7 +69,8 @@ def check_weights(sample_weight, y):
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, all are zero, or their number is wrong.
+        If a weight is negative, one or their sum is not finite, all are zero, or their
+        number is wrong.
     """
     # Before scikit-learn looks: whether it accepts zeros depends on its version.
     if sample_weight is not None and not np.any(np.asarray(sample_weight)):
@@ -82,5 +83,12 @@ def check_weights(sample_weight, y):
         raise ValueError(
             "sample_weight must not be negative; its smallest entry is "
             f"{weight.min():.3g}. Use 0 to leave a sample out."
+        )
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not np.isfinite(total):
+        raise ValueError(
+            "sample_weight must have a finite sum; its largest entry is "
+            f"{weight.max():.3g}. Divide all of them by it: only their ratios count."
         )
     return weight

@@ -15,6 +15,9 @@ from sk_hca.training import ArrayDataset, ItemDataset, as_input, items_at
 # Types that inputs keep; any other one becomes float64 in a copy.
 KEPT_TYPES = (np.float64, np.float32, np.float16, np.uint8)
 
+# Weights are scaled where their largest is not between 2^-64 and 2^64.
+WIDEST_EXPONENT = 64
+
 
 class DataDoor:
     """Check what comes in against what the first fit has seen."""
@@ -118,7 +121,7 @@ def weighted_targets(y, sample_weight):
     """
     if y.ndim == 1 and sample_weight is None:
         return y, None, None
-    weight = check_weights(sample_weight, y)
+    weight = near_one(check_weights(sample_weight, y))
     if y.ndim > 1:
         known = np.isfinite(y)
         weight = weight.reshape(-1, *(1,) * (y.ndim - 1)) * known
@@ -128,6 +131,13 @@ def weighted_targets(y, sample_weight):
     if y.ndim == 1 and np.ptp(weight[is_used]) == 0:
         return y, None, used
     return y, weight, used
+
+
+def near_one(weight):
+    """Scale weights that single precision does not hold: only their ratios count."""
+    _, exponent = np.frexp(weight.max())
+    # By a power of two, so that their ratios stay the same to the bit.
+    return weight if abs(exponent) < WIDEST_EXPONENT else np.ldexp(weight, -exponent)
 
 
 def check_maps(y, n_samples):

@@ -125,7 +125,12 @@ def compare(
     cut["bins"] = "unique" if edges is None else edges
     if cv is None or isinstance(cv, Integral):
         cv = StratifiedRegressionKFold(5 if cv is None else cv, bins=cut["bins"])
-    splits = list(check_cv(cv, y).split(X, y, groups))
+    splits = [
+        tuple(np.arange(len(y))[part] for part in split)
+        for split in check_cv(cv, y).split(X, y, groups)
+    ]
+    if not splits:
+        raise ValueError("cv must give at least one fold; got none.")
     outcomes = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_predict)(name, clone(estimator), X, y, fold, splits[fold])
         for name, estimator in estimators.items()

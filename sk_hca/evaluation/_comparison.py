@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from sklearn.utils._optional_dependencies import check_pandas_support
 
 from sk_hca.base import align
 
@@ -48,7 +49,7 @@ class Comparison:
     def __getitem__(self, key):
         """Give an array over folds, ``comparison[estimator, shot, column]``."""
         name, shot, column = _found(key, self.names, self.columns)
-        return self.values[name, :, shot, column]
+        return self.values[name, :, shot, column].copy()
 
     def means(self, *, coverage=0.95):
         """Average over folds, with confidence intervals.
@@ -119,8 +120,7 @@ class Comparison:
 
     def to_frame(self):
         """Give all values as a pandas DataFrame, a row by estimator, fold and shot."""
-        import pandas as pd
-
+        pd = check_pandas_support("Comparison.to_frame")
         n_folds = self.values.shape[1]
         keys = pd.MultiIndex.from_product(
             [self.names, range(n_folds), self.shots],
@@ -192,8 +192,7 @@ class IntervalTable:
 
     def to_frame(self):
         """Give the table as a pandas DataFrame, a row by estimator, shot and column."""
-        import pandas as pd
-
+        pd = check_pandas_support("IntervalTable.to_frame")
         keys = pd.MultiIndex.from_product(
             [self.names, self.shots, self.columns],
             names=["estimator", "shot", "measure"],
@@ -259,7 +258,7 @@ def corrected_interval(values, test_ratio, coverage):
     """
     present = ~np.isnan(values)
     n_folds = present.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         means = np.where(present, values, 0.0).sum(axis=1) / n_folds
         gaps = np.where(present, values - np.expand_dims(means, 1), 0.0)
         variances = (gaps**2).sum(axis=1) / (n_folds - 1)
@@ -271,8 +270,9 @@ def corrected_interval(values, test_ratio, coverage):
 
 def _with_half_width(mean, half_width):
     """Write a mean and its half-width with the digits that tell something."""
-    if not half_width > 0:
-        return f"{mean:.4g}" + (" ± 0" if half_width == 0 else "")
+    if not 0 < half_width < np.inf:
+        is_known = not np.isnan(half_width)
+        return f"{mean:.4g}" + (f" ± {half_width:g}" if is_known else "")
     # Two digits of the half-width; where it is wide, up to four, for three of the mean.
     unit = int(np.floor(np.log10(half_width)))
     unit_of_mean = int(np.floor(np.log10(abs(mean)))) if mean else unit + 1

@@ -20,6 +20,8 @@ from sk_hca.binning import assign
 _WIDTH_TOLERANCE = 1e-9
 _N_LAST_PLACES = 4
 _MAX_BINS = 1_000_000
+# Multiples of a width from here on need not differ from each other.
+_MOST_WIDTHS = 2**51
 # Where nobody says which: distinct targets up to this many, else so many intervals.
 _USUAL_BINS = 100
 
@@ -207,16 +209,24 @@ def _equal_widths(y, n_bins):
     lower, upper = float(y.min()), float(y.max())
     if lower == upper:
         return np.array([-np.inf, np.inf])
-    return _checked_edges(np.linspace(lower, upper, n_bins + 1))
+    # Where so many do not fit between two numbers, there are fewer.
+    return np.unique(np.linspace(lower, upper, n_bins + 1))
 
 
 def _multiples(y, width):
     """Multiples of a width around targets: a bin is (k width, k width + width]."""
     if not is_real(width) or not 0 < width < np.inf:
         raise ValueError(f"bin_width must be a positive number; got {width!r}.")
-    ends = np.array([y.min(), y.max()], dtype=np.float64) / width
+    with np.errstate(over="ignore"):
+        ends = np.array([y.min(), y.max()], dtype=np.float64) / width
     slack = _N_LAST_PLACES * np.finfo(y.dtype).eps * np.abs(ends)
     first, last = np.ceil(ends - np.minimum(_WIDTH_TOLERANCE + slack, 0.25))
+    if np.abs([first, last]).max() >= _MOST_WIDTHS:
+        raise ValueError(
+            f"bin_width={width!r} is too small for targets as large as "
+            f"{np.abs(y).max():g}, which are not told apart by it. "
+            "Set a larger bin_width."
+        )
     if last - first >= _MAX_BINS:
         raise ValueError(
             f"bin_width={width!r} cuts the range of the targets into "

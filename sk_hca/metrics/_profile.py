@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sk_hca.metrics._bins import TargetBins, bin_means
+from sk_hca.metrics._bins import TargetBins, bin_means, distinct_counts
 from sk_hca.metrics._errors import check_samples
 from sk_hca.metrics._shots import shot_groups
 
@@ -98,12 +98,11 @@ def error_profile(
     else:
         target_bins, counts, shots = groups.bins, groups.counts, groups.shots
         intervals = np.column_stack([groups.edges[:-1], groups.edges[1:]])
-        intervals = _bounded(intervals, y_true)
-    index = target_bins.find(y_true)
+        ends = distinct_counts(y_train)[0][[0, -1]]
+        intervals = _bounded(intervals, np.concatenate([y_true, ends]))
+    present, codes = np.unique(target_bins.find(y_true), return_inverse=True)
     mae = np.full(target_bins.n_bins, np.nan)
-    mae[np.unique(index)] = bin_means(
-        np.abs(y_pred - y_true), weight, target_bins.group(y_true)
-    )
+    mae[present] = bin_means(np.abs(y_pred - y_true), weight, codes)
     return ErrorProfile(intervals=intervals, counts=counts, shots=shots, mae=mae)
 
 
@@ -123,6 +122,11 @@ def _bounded(intervals, y):
     """Let outer intervals that are infinite end where the targets do."""
     finite = intervals[np.isfinite(intervals)]
     inside = np.concatenate([finite, y])
-    # A lone value would make an interval of no width.
-    margin = 0.0 if np.ptp(inside) > 0 else 0.5
-    return intervals.clip(inside.min() - margin, inside.max() + margin)
+    bounded = intervals.clip(inside.min(), inside.max())
+    # An interval whose targets all lie at its end has a width, too.
+    margin = np.ptp(inside) / 20 or 0.5
+    if bounded[0, 0] == bounded[0, 1]:
+        bounded[0, 0] -= margin
+    if bounded[-1, 0] == bounded[-1, 1]:
+        bounded[-1, 1] += margin
+    return bounded

@@ -131,8 +131,9 @@ class ShotScorer:
         score : float
             Negated error; nan if the shot has no samples.
         """
+        y_pred = estimator.predict(X)  # First: what is not fitted says so here.
         groups = self._groups_for(estimator, y)
-        y, y_pred, weight = check_samples(y, estimator.predict(X), sample_weight)
+        y, y_pred, weight = check_samples(y, y_pred, sample_weight)
         row = shot_measures(y, y_pred, weight, groups, self.shot, [self.metric])
         if not row["n_samples"]:
             warn_of_empty([self.shot])
@@ -194,7 +195,7 @@ def find_target_counts(estimator):
     ----------
     estimator : object
         Fitted estimator; pipelines are followed to their last step, searches to their
-        best estimator.
+        best estimator, and what wraps another to the one that it has fitted.
 
     Returns
     -------
@@ -209,6 +210,8 @@ def find_target_counts(estimator):
             estimator = estimator.steps[-1][1]
         elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
+        elif hasattr(estimator, "estimator_"):
+            estimator = estimator.estimator_
         else:
             return None
     return None

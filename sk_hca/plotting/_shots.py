@@ -4,6 +4,7 @@ A display holds what it draws, and draws it in `plot`, where matplotlib is impor
 """
 
 import numpy as np
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from sk_hca.metrics import error_profile, find_target_counts
 
@@ -189,6 +190,7 @@ class ShotErrorDisplay:
         -------
         display : ShotErrorDisplay
         """
+        y_pred = estimator.predict(X)  # First: what is not fitted says so here.
         y_train = find_target_counts(estimator) if y_train is None else y_train
         if y_train is None:
             raise ValueError(
@@ -198,7 +200,7 @@ class ShotErrorDisplay:
             )
         return cls.from_predictions(
             y,
-            estimator.predict(X),
+            y_pred,
             y_train,
             bins=bins,
             bin_width=bin_width,
@@ -231,7 +233,11 @@ class ShotErrorDisplay:
         display : ShotErrorDisplay
             Itself, with `figure_`, `ax_` and `counts_ax_`.
         """
+        check_matplotlib_support("ShotErrorDisplay.plot")
         import matplotlib.pyplot as plt
+        from matplotlib.cbook import normalize_kwargs
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
 
         if ax is None:
             _, ax = plt.subplots(figsize=(8, 5), layout="constrained")
@@ -239,8 +245,8 @@ class ShotErrorDisplay:
         for axes in (ax, counts_ax):
             axes.spines[["top", "right"]].set_visible(False)
         self._shade(ax)
-        self._draw_errors(ax, line_kw or {})
-        self._draw_counts(counts_ax, bar_kw or {})
+        self._draw_errors(ax, normalize_kwargs(line_kw, Line2D))
+        self._draw_counts(counts_ax, normalize_kwargs(bar_kw, Patch))
         ax.set_xlim(self.intervals.min(), self.intervals.max())
         ax.add_artist(ax.legend(framealpha=0.7, edgecolor="none"))
         # Above the axes the names of the shots hide neither line nor bar.
@@ -278,8 +284,9 @@ class ShotErrorDisplay:
             chosen = (self.shots == shot) & (self.counts > 0)
             if chosen.any():
                 lower, upper = self.intervals[chosen].T
-                options = {"color": color, "align": "edge", "label": shot}
-                ax.bar(lower, self.counts[chosen], upper - lower, **(options | bar_kw))
+                options = {"width": upper - lower, "align": "edge"}
+                options |= {"color": color, "label": shot}
+                ax.bar(lower, self.counts[chosen], **(options | bar_kw))
         for threshold in (self.many, self.few):
             ax.axhline(threshold, color="0.35", linewidth=0.8, linestyle=":")
         ax.set_yscale("log")

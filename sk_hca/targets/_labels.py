@@ -90,7 +90,7 @@ def gaussian_labels(y, values, sigma):
         Class values of the level.
 
     sigma : float
-        Width of the Gaussian, in the unit of the data.
+        Width of the Gaussian, in the unit of the data; positive.
 
     Returns
     -------
@@ -113,7 +113,12 @@ def gaussian_labels(y, values, sigma):
     >>> p.round(decimals=3)
     tensor([[0.2740, 0.4520, 0.2740]])
     """
-    return torch.softmax(-0.5 * (_from_targets(values, y) / sigma) ** 2, dim=1)
+    _check_sigma(sigma)
+    distance = _from_targets(values, y).abs() / sigma
+    nearest = distance.amin(dim=1, keepdim=True)
+    # Beyond that of the nearest class, no square overflows that would count.
+    beyond = (distance - nearest) * (distance + nearest)
+    return torch.softmax(-0.5 * beyond, dim=1)
 
 
 def histogram_gaussian_labels(y, edges, sigma):
@@ -131,7 +136,7 @@ def histogram_gaussian_labels(y, edges, sigma):
         Borders of the classes.
 
     sigma : float
-        Width of the Gaussian, in the unit of the data.
+        Width of the Gaussian, in the unit of the data; positive.
 
     Returns
     -------
@@ -156,6 +161,7 @@ def histogram_gaussian_labels(y, edges, sigma):
     >>> p.round(decimals=3)
     tensor([[0.1580, 0.6850, 0.1580]])
     """
+    _check_sigma(sigma)
     return gaussian_below(y, edges, sigma).diff(dim=1)
 
 
@@ -189,6 +195,12 @@ def gaussian_below(y, edges, sigma):
     area = torch.erf(_from_targets(edges, y) / (sigma * math.sqrt(2.0)))
     lowest = area[:, :1]
     return (area - lowest) / (area[:, -1:] - lowest)
+
+
+def _check_sigma(sigma):
+    """Refuse a width that spreads nothing."""
+    if not sigma > 0:
+        raise ValueError(f"sigma must be positive; got {sigma!r}. Set a larger width.")
 
 
 def _from_targets(points, y):

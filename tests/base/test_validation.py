@@ -91,6 +91,11 @@ def test_weights_refuse_what_is_not_finite(bad):
         check_weights([1.0, bad, 1.0], np.zeros(3))
 
 
+def test_weights_refuse_a_sum_that_overflows():
+    with pytest.raises(ValueError, match="must have a finite sum.*Divide all of them"):
+        check_weights([1e308, 1e308], np.zeros(2))
+
+
 def test_weights_refuse_all_zero():
     with pytest.raises(ValueError, match="at least one positive entry; all are zero"):
         check_weights(np.zeros(3), np.zeros(3))

@@ -130,6 +130,17 @@ def test_samples_without_weight_are_never_learned(kind):
 
 
 @BOTH
+@pytest.mark.parametrize("exponent", [-900, 900])
+def test_unit_of_the_weights_makes_no_difference(kind, exponent):
+    X, y = make_table()
+    weight = np.linspace(0.1, 1.0, len(y))
+    model = make_model(kind, precision="fp32")
+    expected = clone(model).fit(X, y, weight).predict(X)
+    model.fit(X, y, np.ldexp(weight, exponent))
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@BOTH
 def test_weight_draws_the_fit_to_its_samples(kind):
     X, _ = make_table()
     X = np.zeros_like(X)

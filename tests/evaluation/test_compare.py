@@ -233,6 +233,7 @@ def test_print_shows_every_shot_and_estimator():
         ([0.12345, 0.12355, 0.12365], "0.12355 ± 0.00025"),
         ([2.0, 2.0, 2.0], "2 ± 0"),
         ([2.5], "2.5"),
+        ([1e300, -1e300], "0 ± inf"),
     ],
 )
 def test_means_are_printed_as_exactly_as_they_are_known(values, text):
@@ -309,3 +310,22 @@ def test_targets_and_folds_are_refused_with_a_reason():
         compare(MODELS, X[:-1], y)
     with pytest.raises(ValueError, match="0 <= few <= many"):
         compare(MODELS, X, y, many=1, few=20)
+    with pytest.raises(ValueError, match="cv must give at least one fold"):
+        compare(MODELS, X, y, cv=[])
+
+
+def test_folds_may_be_masks():
+    X, y = data()
+    test = np.arange(len(y)) % 3 == 0
+    masks = compare(MODELS, X, y, cv=[(~test, test)], **CUT)
+    places = [(np.flatnonzero(~test), np.flatnonzero(test))]
+    places = compare(MODELS, X, y, cv=places, **CUT)
+    np.testing.assert_array_equal(
+        masks["line", "all", "mae"], places["line", "all", "mae"]
+    )
+
+
+def test_comparison_hands_out_copies():
+    comparison = comparison_of([[1.0, 2.0]])
+    comparison["a", "all", "mae"][:] = 0.0
+    np.testing.assert_array_equal(comparison["a", "all", "mae"], [1.0, 2.0])

@@ -237,6 +237,18 @@ def test_bins_are_refused_with_a_reason(options, message):
         balanced_mean_absolute_error([1.0, 2.0], [1.0, 2.0], **options)
 
 
+@pytest.mark.parametrize("y", [[1e300], [1e17, 1e17 + 1000], [1.0, 1e300]], ids=str)
+def test_width_that_does_not_tell_large_targets_apart_is_refused(y):
+    with pytest.raises(ValueError, match=r"Set a larger bin_width\."):
+        balanced_mean_absolute_error(y, y, bin_width=1.0)
+
+
+def test_number_of_bins_that_do_not_fit_between_targets_is_as_many_as_do():
+    y_true, y_pred = [0.3, 0.1 + 0.2], [0.0, 0.0]
+    error = balanced_mean_absolute_error(y_true, y_pred, bins=10)
+    assert error == pytest.approx(0.3)
+
+
 def test_other_options_are_refused_with_a_reason():
     with pytest.raises(ValueError, match=r"floor must be a number"):
         geometric_mean_error([1.0], [1.0], floor=-1)

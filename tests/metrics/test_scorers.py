@@ -9,6 +9,8 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import RFE
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -38,6 +40,11 @@ def data(seed=0, n=1200):
     rng = np.random.default_rng(seed)
     y = np.minimum(rng.geometric(0.3, n), 15).astype(float)
     return rng.normal(size=(n, 2)), y
+
+
+def as_if(model):
+    """Say that all inputs of a model are important."""
+    return np.ones(2)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -72,8 +79,15 @@ def test_scorer_counts_the_training_targets_of_its_own_fold():
         lambda model: make_pipeline(
             StandardScaler(), GridSearchCV(model, {"constant": [1.0]}, cv=2)
         ),
+        lambda model: RFE(model, n_features_to_select=2, importance_getter=as_if),
     ],
-    ids=["pipeline", "nested pipeline", "search", "search in a pipeline"],
+    ids=[
+        "pipeline",
+        "nested pipeline",
+        "search",
+        "search in a pipeline",
+        "wrapper",
+    ],
 )
 def test_scorer_finds_the_counts_inside_other_estimators(wrap):
     X, y = data()
@@ -107,6 +121,11 @@ def test_scorer_asks_for_training_targets_where_the_estimator_holds_none(model):
     assert make_shot_scorer(y_train=y)(model, X, y) == -report["few", "mae"]
     # All targets together need no training counts.
     assert make_shot_scorer("bmae", "all")(model, X, y) == -report["all", "bmae"]
+
+
+def test_scorer_leaves_it_to_the_estimator_to_say_that_it_is_not_fitted():
+    with pytest.raises(NotFittedError):
+        make_shot_scorer()(Ridge(), *data())
 
 
 def test_given_training_targets_outrank_those_of_the_fold():

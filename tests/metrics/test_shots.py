@@ -288,3 +288,16 @@ def test_profile_agrees_with_the_balanced_error(bins):
     edges = [*profile.intervals[:, 0], profile.intervals[-1, 1]]
     bmae = balanced_mean_absolute_error(y_true, y_pred, bins=edges)
     assert np.nanmean(profile.mae) == pytest.approx(bmae)
+
+
+def test_profile_finds_targets_in_the_coarser_precision():
+    profile = error_profile([0.3, 0.1 + 0.2], [0.0, 0.1], np.float32([0.3, 0.5]))
+    np.testing.assert_allclose(profile.mae, [0.25, np.nan])
+
+
+def test_profile_gives_an_open_interval_the_width_of_its_training_targets():
+    edges = [-np.inf, 5.0, np.inf]
+    profile = error_profile([1.0, 5.0], [1.0, 5.0], [1.0, 7.0, 9.0], bins=edges)
+    np.testing.assert_array_equal(profile.intervals, [[1.0, 5.0], [5.0, 9.0]])
+    profile = error_profile([5.0, 9.0], [5.0, 9.0], [5.0, 9.0], bins=edges)
+    assert (profile.intervals[:, 0] < profile.intervals[:, 1]).all()

@@ -136,6 +136,16 @@ def test_display_can_be_drawn_again_with_other_options():
     assert display.counts_ax_.patches[0].get_alpha() == 0.5
 
 
+def test_display_takes_the_short_names_of_options():
+    display = ShotErrorDisplay.from_predictions(
+        *data(), line_kw={"lw": 5, "c": "k"}, bar_kw={"width": 0.1, "fc": "k"}
+    )
+    assert display.ax_.lines[0].get_linewidth() == 5
+    bar = display.counts_ax_.patches[0]
+    assert bar.get_width() == pytest.approx(0.1)
+    assert bar.get_facecolor() == (0, 0, 0, 1)
+
+
 @pytest.mark.parametrize(
     "options",
     [

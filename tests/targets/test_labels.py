@@ -369,3 +369,17 @@ def test_means_of_labels_of_thousands_of_classes_are_those_of_a_few():
     inside = slice(20, -20)
     np.testing.assert_allclose(means[inside], y[inside], atol=1e-3)
     assert len(y) == 6001
+
+
+@pytest.mark.parametrize(("y", "sigma"), [(1e25, 1.0), (1.25, 1e-30)])
+def test_gaussian_labels_of_squares_that_overflow_are_those_of_the_nearest(y, sigma):
+    values = torch.tensor([0.0, 1.0, 2.0])
+    labels = gaussian_labels(torch.tensor([y]), values, sigma)
+    expected = [[1 / 3] * 3] if y > 2 else [[0.0, 1.0, 0.0]]
+    torch.testing.assert_close(labels, torch.tensor(expected))
+
+
+@pytest.mark.parametrize("make", [gaussian_labels, histogram_gaussian_labels])
+def test_labels_refuse_a_width_that_is_not_positive(make):
+    with pytest.raises(ValueError, match="sigma must be positive; got 0"):
+        make(torch.tensor([1.0]), torch.tensor([0.0, 1.0, 2.0]), 0)
