@@ -14,9 +14,13 @@ from scipy.ndimage import convolve1d
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sk_hca.adjustment._base import along_classes
+from sk_hca.adjustment._base import WeightAdjustment, along_classes
 from sk_hca.base import resolve, smoothing_window
 from sk_hca.binning import assign
+
+# Factors of classes differ by less than the exponential of this where weights can take
+# them: the smallest number of single precision is the exponential of -87.
+MILD_SPAN = 60.0
 
 
 def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0):
@@ -216,6 +220,7 @@ class CorrectedAdjustment:
         self.mode = mode
         # Most modes answer with the finest level alone.
         self.log_ratio = cache(correction.log_ratio)
+        self.is_mild = cache(self._is_mild)
 
     def scores(self, output, levels):
         """Correct the distribution over the finest classes."""
@@ -223,7 +228,14 @@ class CorrectedAdjustment:
 
     def decode(self, output, levels, decoder):
         """Decode what the mode decodes, corrected."""
+        if isinstance(self.mode, WeightAdjustment) and not self.is_mild(levels[-1]):
+            return decoder(self.scores(output, levels), levels[-1])
         return self.mode.decode(output, levels, _CorrectedDecoder(decoder, self))
+
+    def _is_mild(self, classes):
+        """Tell whether weights can take the factors: none vanishes that would count."""
+        lowest, highest = self.log_ratio(classes).aminmax()
+        return bool(highest - lowest < MILD_SPAN)
 
     def corrected_logits(self, logits, classes):
         """Add the logarithms of the factors."""
@@ -257,7 +269,10 @@ def make_balance(balance):
     """Return the recipe of a correction, given as a number, an alias or an object."""
     if isinstance(balance, Real) and not isinstance(balance, bool):
         balance = PriorCorrection(float(balance))
-    elif balance != "auto" and not isinstance(balance, (PriorCorrection, AutoBalance)):
+    elif not (
+        isinstance(balance, (PriorCorrection, AutoBalance))
+        or (isinstance(balance, str) and balance == "auto")
+    ):
         raise ValueError(
             "balance must be a number from 0 (as trained) to 1 (as if every range of "
             "the target were equally common), 'auto', a PriorCorrection or an "

@@ -31,6 +31,23 @@ def check_balance(estimator):
     return True
 
 
+def renew_balance(estimator, data, seed):
+    """Choose the balance on the validation part; one chosen before says nothing now."""
+    estimator.__dict__.pop("balance_", None)
+    if check_balance(estimator):
+        estimator.balance_ = choose_balance(estimator, estimator._split(data, seed)[1])
+
+
+def refuse_choice(estimator):
+    """Refuse a balance that is to be chosen where no validation data are set aside."""
+    if check_balance(estimator):
+        raise ValueError(
+            f"balance={estimator.balance!r} is chosen on validation data, of which "
+            "partial_fit sets none aside: set balance to a number, such as the "
+            "`balance_` of an earlier fit."
+        )
+
+
 def candidate_strengths(recipe):
     """Return the strengths that an AutoBalance tries, 0 first."""
     given = STRENGTHS if recipe.strengths is None else recipe.strengths

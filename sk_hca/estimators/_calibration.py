@@ -3,9 +3,11 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.adjustment import (
     BaseAdjustment,
+    RangeAdjustment,
     TemperedAdjustment,
     VoteAdjustment,
     fit_exponents,
@@ -46,7 +48,8 @@ class LevelCalibrator(LevelReader):
         Raises
         ------
         ValueError
-            If the mode of this estimator has a student.
+            If the mode of this estimator has a student, or if a temperature is asked
+            for a mode that leaves classes without probability.
 
         Notes
         -----
@@ -64,12 +67,19 @@ class LevelCalibrator(LevelReader):
         >>> calibrated.mode.temperature > 1  # It was too sure of itself.
         True
         """
+        check_is_fitted(self)
         check_alias("by", by, ("temperature", "levels"))
         mode = make_adjustment(self.mode)
         if mode.trains_student:
             raise ValueError(
                 f"calibrate is for modes without a student; this one is {mode!r}. Set "
                 "another mode, or train the student with a calibrated one."
+            )
+        if by == "temperature" and isinstance(mode, RangeAdjustment):
+            raise ValueError(
+                "A temperature is fitted to the probabilities of all classes, and "
+                f"{mode!r} leaves those outside a range none. Set another mode, or "
+                "by='levels'."
             )
         calibrated = clone(self)
         calibrated._adopt(self)

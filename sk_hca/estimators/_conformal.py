@@ -17,7 +17,8 @@ from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 
-from sk_hca.estimators._base import draw_seed
+from sk_hca.base import check_targets
+from sk_hca.estimators._base import draw_seed, keeping_the_model
 from sk_hca.metrics import find_target_counts, shot_groups
 from sk_hca.prediction import (
     conformal_hull,
@@ -173,16 +174,19 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         UserWarning
             If too few targets are held out, so that intervals are infinite.
         """
-        X, y = validate_data(self, X, y, skip_check_array=True)
-        X, y = indexable(X, _check_y(y, y_numeric=True))
-        borders, regions = self._cut_regions(y.astype(np.float64, copy=False))
-        index = np.searchsorted(borders[1:-1], y, side="left")
-        train, held_out = self._split(regions[index])
-        self.estimator_ = clone(self.estimator)
-        self.estimator_.fit(_safe_indexing(X, train), y[train])
-        interval = self._own_interval(_safe_indexing(X, held_out))
-        scores = conformity_scores(y[held_out], interval)
-        self._calibrate(borders, regions, regions[index[held_out]], scores)
+        with keeping_the_model(self):
+            X, y = validate_data(self, X, y, skip_check_array=True)
+            y = check_targets(_check_y(y, y_numeric=True))
+            X, y = indexable(X, y)
+            borders, regions = self._cut_regions(y.astype(np.float64, copy=False))
+            index = np.searchsorted(borders[1:-1], y, side="left")
+            train, held_out = self._split(regions[index])
+            self.coverage_ = self.coverage
+            self.estimator_ = clone(self.estimator)
+            self.estimator_.fit(_safe_indexing(X, train), y[train])
+            interval = self._own_interval(_safe_indexing(X, held_out))
+            scores = conformity_scores(y[held_out], interval)
+            self._calibrate(borders, regions, regions[index[held_out]], scores)
         return self
 
     def predict(self, X):
@@ -219,7 +223,7 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     def _own_interval(self, X):
         """Ask the regressor for its interval; its answer, twice, where it has none."""
         if hasattr(self.estimator_, "predict_interval"):
-            return self.estimator_.predict_interval(X, coverage=self.coverage)
+            return self.estimator_.predict_interval(X, coverage=self.coverage_)
         answer = np.asarray(self.estimator_.predict(X), dtype=np.float64)
         return np.stack([answer, answer], axis=1)
 

@@ -53,7 +53,7 @@ class DataDoor:
         }
         if y is None or np.asarray(y).ndim < 3:
             X, y = validate_data(self, X, y, y_numeric=True, **options)
-            y = y.astype(np.float64, copy=False)
+            y = check_targets(y).astype(np.float64, copy=False)
         else:
             X = validate_data(self, X, **options)
             y = check_maps(y, len(X))
@@ -66,6 +66,7 @@ class DataDoor:
         check_items(dataset, least_samples(reset))
         if reset:
             self.n_features_in_ = shape_of_input(dataset)[0]
+            self.__dict__.pop("feature_names_in_", None)
         else:
             self._check_input_shape(dataset)
         if y is None:

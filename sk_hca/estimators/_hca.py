@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sk_hca.adjustment import AutoBalance, PriorCorrection, make_adjustment
 from sk_hca.base import LevelClasses
-from sk_hca.estimators._balance import check_balance, choose_balance
+from sk_hca.estimators._balance import check_balance, refuse_choice, renew_balance
 from sk_hca.estimators._base import (
     draw_seed,
     keeping_the_model,
@@ -325,7 +325,7 @@ class HCARegressor(StudentTrainer):
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
             make_decoder(self.decoder)
-            chooses_balance = check_balance(self)
+            check_balance(self)
             earlier = self._earlier_net(self.warm_start)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             seed = draw_seed(self.random_state)
@@ -334,10 +334,7 @@ class HCARegressor(StudentTrainer):
             else:
                 self._train(data, seed, earlier)
             self._renew_student(data, adjustment, seed, goes_on=earlier is not None)
-            # One that was chosen for an earlier training says nothing of this one.
-            self.__dict__.pop("balance_", None)
-            if chooses_balance:
-                self.balance_ = choose_balance(self, self._split(data, seed)[1])
+            renew_balance(self, data, seed)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -357,12 +354,13 @@ class HCARegressor(StudentTrainer):
 
         Notes
         -----
-        The learning rate is `lr` throughout; optimiser, batch size and callbacks stay
+        The learning rate is steady (see `lr`); optimiser, batch size and callbacks stay
         those of the first part; `max_epochs`, `validation_fraction` and `patience` are
         ignored.  A student goes on too, over the part, for its usual number of epochs.
         """
         with keeping_the_model(self):
             adjustment = make_adjustment(self.mode)
+            refuse_choice(self)
             earlier = self._earlier_net(True)
             data = self._check_training_data(X, y, sample_weight, earlier is None)
             seed = draw_seed(self.random_state)

@@ -50,7 +50,7 @@ class HeadTrainer(BaseDeepRegressor):
         estimator : object
             Of the same class.  Backbone, batch statistics, and scale of the inputs are
             those of this one, and so are classes and `target_counts_`.  A student is
-            trained again.
+            trained again, and a balance that `fit` has chosen is chosen anew.
 
         Notes
         -----

@@ -6,6 +6,7 @@ same.  What joblib does not do is to know a tensor again: a pickle holds its add
 """
 
 import pickle
+import warnings
 
 import torch
 from joblib import wrap_non_picklable_objects
@@ -58,17 +59,31 @@ def recall_stage_one(estimator, X, y, sample_weight, seed):
     )
     # Twice as fast as md5 where processors know it.
     hasher = ContentHasher("sha1", coerce_mmap=True)
-    key = hasher.hash((shared, X, y, sample_weight))
+    try:
+        key = hasher.hash((shared, X, y, sample_weight))
+    except pickle.PicklingError as error:
+        raise ValueError(
+            "memory= knows a training again by its pickled parameters and data. Give "
+            "functions that a module names in place of lambdas and local ones, or set "
+            f"memory=None. {error.args[0]}."
+        ) from error
     content = ["estimator", "X", "y", "sample_weight"]
     cached = check_memory(estimator.memory).cache(fit_stage_one, ignore=content)
-    return pickle.loads(cached(key, seed, shared, X, y, sample_weight))
+    fitted, told = pickle.loads(cached(key, seed, shared, X, y, sample_weight))
+    for message in told:
+        warnings.warn(message, stacklevel=3)
+    return fitted
 
 
 def fit_stage_one(key, seed, estimator, X, y, sample_weight):
     """Learn what all modes share; `key` stands for all that follows the seed."""
     data = estimator._check_training_data(X, y, sample_weight)
-    estimator._train(data, seed)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        estimator._train(data, seed)
+    if estimator.net_.interrupted_:
+        raise KeyboardInterrupt  # joblib keeps nothing then.
     # A class of the user's script goes along: another process would not find it there.
     whole = wrap_non_picklable_objects(estimator, keep_wrapper=False)
     # joblib reads an object piece by piece, in Python, and bytes at once.
-    return pickle.dumps(whole)
+    return pickle.dumps((whole, [warning.message for warning in told]))

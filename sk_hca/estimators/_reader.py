@@ -123,7 +123,8 @@ class LevelReader(BaseDeepRegressor):
         -------
         distribution : BinnedDistribution
             One for each sample, over the finest classes.  Its mean, median and mode are
-            what the decoders "mean", "median" and "argmax" answer.
+            what the decoders "mean", "median" and "argmax" answer, but for
+            ``mode="average"``, which decodes every level by itself.
 
         See Also
         --------

@@ -4,6 +4,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.adjustment import make_adjustment
+from sk_hca.estimators._balance import renew_balance
 from sk_hca.estimators._base import draw_seed, seeded
 from sk_hca.estimators._calibration import LevelCalibrator
 from sk_hca.estimators._heads import HeadTrainer, head_batch_size
@@ -23,6 +24,7 @@ class StudentTrainer(HeadTrainer, LevelCalibrator):
         """Give a new fitted estimator with another mode, on the same stage one.
 
         One training fills a whole table: every mode but ``"distill"`` is learning-free.
+        A balance that was chosen in `fit` stays as it is.
 
         Parameters
         ----------
@@ -56,9 +58,10 @@ class StudentTrainer(HeadTrainer, LevelCalibrator):
         return readjusted
 
     def _retrain(self, data, seed):
-        """Put new heads on the backbone; a student has to learn from these."""
+        """Put new heads on the backbone, for a student and a balance to follow."""
         super()._retrain(data, seed)
         self._renew_student(data, make_adjustment(self.mode), seed, goes_on=False)
+        renew_balance(self, data, seed)
 
     def _renew_student(self, data, adjustment, seed, goes_on):
         """Train the student of a mode that has one; an older one has lost touch."""

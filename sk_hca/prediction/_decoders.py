@@ -42,12 +42,12 @@ def decode_argmax(logits, values):
     n_classes = logits.shape[1]
     dtype = torch.promote_types(logits.dtype, torch.float32)
     rank = torch.arange(n_classes, 0, -1, dtype=dtype, device=logits.device)
-    is_largest = (logits - highest).to(dtype).eq_(0)
+    is_largest = (logits == highest).to(dtype)
     ranks = is_largest.mul_(rank.view(1, -1, *(1,) * (logits.ndim - 2)))
     index = n_classes - ranks.amax(dim=1).long()
-    # A NaN equals nothing: it must not turn into a class.
+    # A NaN equals nothing, and -inf everywhere all: neither must turn into a class.
     y = values[index.clamp_max(n_classes - 1)]
-    return torch.where(highest.squeeze(1).isnan(), torch.nan, y)
+    return torch.where(highest.squeeze(1).isfinite(), y, torch.nan)
 
 
 def decode_mean(logits, values):
@@ -201,6 +201,8 @@ def decode_quantiles(logits, edges, values, levels):
     >>> decode_quantiles(p.log(), edges, values, [0.25, 0.5])
     tensor([[1.0000, 1.6667]])
     """
+    if not len(levels):
+        raise ValueError("levels must hold at least one level, such as 0.5; got none.")
     cumulative = _running_total(logits.softmax(dim=1))
     answers = [_invert(cumulative, edges, values, level) for level in levels]
     return torch.stack(answers, dim=1)

@@ -1,9 +1,11 @@
 """The skorch net of one stage of training."""
 
 import math
+import warnings
 from functools import partial
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, ProgressBar
 from skorch.helper import predefined_split
@@ -89,6 +91,10 @@ def decay_for(lr, n_steps, least=1.0):
     return max(least, 5 / max(2.0, lr * n_steps))
 
 
+class Stopped(KeyboardInterrupt):
+    """A callback has ended the training, in skorch's way."""
+
+
 class StageNet(NeuralNet):
     """A skorch net for batches that are tensors, and whose table is optional.
 
@@ -137,6 +143,23 @@ class StageNet(NeuralNet):
             if watches:
                 self.module_.end_epoch()
 
+    def fit_loop(self, X, y=None, epochs=None, **fit_params):
+        """Train, and remember whether it was the user who ended it."""
+        self.interrupted_ = False
+        try:
+            return super().fit_loop(X, y, epochs, **fit_params)
+        except Stopped:
+            raise
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            warnings.warn(
+                f"Training was interrupted in epoch {len(self.history)} of "
+                f"{self.max_epochs}: the model is what it has learned until then.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+            raise
+
     def torch_compile(self, module, name):
         """Compile the module where it is, if asked: what is pickled stays plain."""
         if self.compile and name == "module":
@@ -159,7 +182,10 @@ class StageNet(NeuralNet):
         unused = getattr(Callback, method_name)
         for _, callback in self.callbacks_:
             if getattr(type(callback), method_name, None) is not unused:
-                getattr(callback, method_name)(self, **cb_kwargs)
+                try:
+                    getattr(callback, method_name)(self, **cb_kwargs)
+                except KeyboardInterrupt as error:
+                    raise Stopped from error
 
     def _set_training(self, training=True):
         """Switch the module where it is not switched yet: once an epoch, not a step."""

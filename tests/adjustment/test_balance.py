@@ -155,6 +155,22 @@ def test_class_that_is_not_wanted_is_never_answered():
     assert torch.isfinite(probs).all()
 
 
+@pytest.mark.parametrize("decoder", ["argmax", "mean", "median"])
+@pytest.mark.parametrize("mode", ["consult", "marginal", "mul"])
+@pytest.mark.parametrize(
+    "correction", [PriorCorrection(prior=[0, 0, 0, 1]), PriorCorrection(200.0)], ids=str
+)
+def test_class_that_alone_is_wanted_is_answered_however_improbable(
+    mode, decoder, correction
+):
+    levels = make_levels()
+    logits = torch.tensor([[0.0, -60.0, 0.0, 0.0, 0.0, -60.0]])
+    output = NetworkOutput(features=logits, logits=logits, n_classes=(2, 4))
+    corrected = CorrectedAdjustment(make_adjustment(mode), correction)
+    answer = corrected.decode(output, levels, make_decoder(decoder))
+    assert levels[-1].edges[3] < answer <= levels[-1].edges[4]
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

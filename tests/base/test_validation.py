@@ -45,6 +45,11 @@ def test_targets_refuse_what_is_not_finite(bad):
         check_targets([1.0, *bad], name="y_train")
 
 
+def test_targets_refuse_a_missing_time():
+    with pytest.raises(ValueError, match="y must be finite"):
+        check_targets(np.array([1, "NaT"], "timedelta64[h]"))
+
+
 def test_targets_accept_finite_entries_whose_sum_overflows():
     y = np.full(3, 1e308)
     np.testing.assert_array_equal(check_targets(y), y)
@@ -92,7 +97,7 @@ def test_weights_refuse_what_is_not_finite(bad):
 
 
 def test_weights_refuse_a_sum_that_overflows():
-    with pytest.raises(ValueError, match="must have a finite sum.*Divide all of them"):
+    with pytest.raises(ValueError, match=r"must have a finite sum.*Divide all of them"):
         check_weights([1e308, 1e308], np.zeros(2))
 
 

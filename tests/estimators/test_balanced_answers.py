@@ -149,3 +149,17 @@ def test_auto_after_a_fit_without_it_is_refused(fitted):
 def test_balance_out_of_range_is_refused_before_training(balance):
     with pytest.raises(ValueError, match=r"balance must|'balance' param|'strength'"):
         make_model(balance=balance).fit(*make_table())
+
+
+def test_balance_of_retrained_heads_is_chosen_anew():
+    X, y = make_table()
+    model = make_model(balance="auto", validation_fraction=0.25).fit(X, y)
+    model.balance_ = 17.0
+    assert model.retrain_heads(X, y, weighting="lds").balance_ <= 1
+
+
+def test_parts_cannot_choose_a_balance():
+    X, y = make_table(60)
+    model = make_model(balance="auto", validation_fraction=0.25, max_epochs=2)
+    with pytest.raises(ValueError, match="partial_fit sets none aside"):
+        model.partial_fit(X, y)

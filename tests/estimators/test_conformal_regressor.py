@@ -229,3 +229,28 @@ def test_mapie_conformalizes_quantiles_of_one_training():
     _, interval = model.predict_interval(X[150:], symmetric_correction=True)
     held = (interval[:, 0, 0] <= y[150:]) & (y[150:] <= interval[:, 1, 0])
     assert held.mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_failed_fit_leaves_the_earlier_model_whole():
+    X, y = make_table()
+    model = ConformalRegressor(LinearRegression(), random_state=0).fit(X, y)
+    expected = model.predict_interval(X)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.vstack([X, X]), np.append(y, y * np.nan))
+    np.testing.assert_array_equal(model.predict_interval(X), expected)
+
+
+def test_coverage_is_that_of_the_fit():
+    X, y = make_table()
+    model = ConformalRegressor(HCARegressor(max_epochs=1), random_state=0).fit(X, y)
+    expected = model.predict_interval(X)
+    model.set_params(coverage=0.5)
+    np.testing.assert_array_equal(model.predict_interval(X), expected)
+
+
+def test_targets_may_be_numbers_in_text():
+    X, y = make_table()
+    model = ConformalRegressor(LinearRegression(), random_state=0)
+    expected = model.fit(X, y).predict_interval(X)
+    answers = model.fit(X, y.astype(str)).predict_interval(X)
+    np.testing.assert_array_equal(answers, expected)

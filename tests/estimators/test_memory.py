@@ -8,6 +8,7 @@ import pytest
 import torch
 from joblib.externals.loky import get_reusable_executor
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 from torch import nn
@@ -16,6 +17,22 @@ from torch.utils.data import TensorDataset
 from sk_hca import HCARegressor
 from sk_hca.adjustment import Distillation
 from sk_hca.backbones import MLPBackbone
+
+
+class Spoil:
+    """Leaves batches as they are, and does something else to a later one."""
+
+    def __init__(self, after, action):
+        self.after = after
+        self.action = action
+
+    def __call__(self, X):
+        self.after -= 1
+        return X if self.after else self.action(X)
+
+
+def interrupt(X):
+    raise KeyboardInterrupt
 
 
 class CountTrainings(Callback):
@@ -225,3 +242,24 @@ def test_bad_input_is_refused_and_the_model_kept_with_a_memory(make_model):
     with pytest.raises(ValueError, match="NaN"):
         model.fit(np.full_like(X, np.nan), y)
     np.testing.assert_array_equal(model.predict(X), expected)
+
+
+def test_training_that_the_user_ends_is_not_remembered(make_model, tmp_path):
+    model = make_model(augment=Spoil(2, interrupt), batch_size=20)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*make_table())
+    assert not hasattr(model, "net_")
+    assert not list((tmp_path / "memory").rglob("output.pkl"))
+
+
+def test_warnings_of_a_training_are_remembered(make_model, folder):
+    model = make_model(augment=Spoil(5, torch.sqrt), batch_size=20)
+    for _ in range(2):
+        with pytest.warns(ConvergenceWarning, match="NaN or infinite in epoch 2"):
+            clone(model).fit(*make_table())
+    assert trainings(folder) == 1
+
+
+def test_function_that_cannot_be_known_again_is_refused(make_model):
+    with pytest.raises(ValueError, match=r"in place of lambdas.*memory=None"):
+        make_model(augment=lambda X: X).fit(*make_table())

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback, EpochScoring
 from torch import nn
 
@@ -153,6 +154,34 @@ def test_weight_draws_the_fit_to_its_samples(kind):
         answers.append(model.predict(X[:1])[0])
     assert answers[0] < 4
     assert answers[1] > 6
+
+
+class Impatient(nn.Module):
+    """A backbone whose user loses patience."""
+
+    def __init__(self, n_steps):
+        super().__init__()
+        self.layer = nn.Linear(3, 8)
+        self.n_left = n_steps
+
+    def forward(self, X):
+        if self.training:
+            self.n_left -= 1
+            if self.n_left < 0:
+                raise KeyboardInterrupt
+        return self.layer(X)
+
+
+@BOTH
+def test_training_that_the_user_ends_keeps_what_was_learned_and_says_so(kind):
+    X, y = make_table()
+    n_batches = 4
+    model = make_model(
+        kind, backbone=Impatient(2 * n_batches + 1), batch_size=10, max_epochs=9
+    )
+    with pytest.warns(ConvergenceWarning, match="interrupted in epoch 3 of 9"):
+        model.fit(X, y)
+    assert np.isfinite(model.predict(X)).all()
 
 
 # ----------------------------------------------------------------- early stopping

@@ -18,6 +18,7 @@ from sk_hca.prediction import (
     decode_debiased_mean,
     decode_mean,
     decode_quantile,
+    decode_quantiles,
     make_decoder,
 )
 
@@ -233,3 +234,15 @@ def test_unknown_decoder_is_refused():
     message = r"decoder must be one of 'argmax', 'mean', .* mean 'median'\?"
     with pytest.raises(ValueError, match=message):
         make_decoder("medan")
+
+
+def test_argmax_of_no_class_at_all_is_no_answer():
+    logits = torch.tensor([[-torch.inf, -torch.inf], [0.0, -torch.inf]])
+    answers = decode_argmax(logits, torch.tensor([1.0, 2.0]))
+    torch.testing.assert_close(answers, torch.tensor([torch.nan, 1.0]), equal_nan=True)
+
+
+def test_quantiles_need_a_level():
+    edges, values = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([0.5, 1.5])
+    with pytest.raises(ValueError, match="at least one level"):
+        decode_quantiles(torch.zeros(1, 2), edges, values, [])
