@@ -32,7 +32,7 @@ def local_counts(points, shape, stride):
     Raises
     ------
     ValueError
-        If a point is outside the image.
+        If points have another shape, or one is outside the image.
 
     Examples
     --------
@@ -41,7 +41,13 @@ def local_counts(points, shape, stride):
     array([[1., 2.]])
     """
     height, width = _check_sizes(shape, stride)
-    points = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    points = np.asarray(points, dtype=np.float64)
+    if points.size and (points.ndim != 2 or points.shape[1] != 2):
+        raise ValueError(
+            f"points must be of shape (n_points, 2); got {points.shape}. Give one row "
+            "(x, y) per point."
+        )
+    points = points.reshape(-1, 2)  # No points may come as [].
     is_inside = ((points >= 0) & (points < (width, height))).all(axis=1)
     if not is_inside.all():
         at = int(np.argmin(is_inside))

@@ -9,12 +9,12 @@ import re
 
 import numpy as np
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 from sklearn.utils import Bunch
 
 from sk_hca.datasets._folder import (
     absolute_path,
     names_in,
+    reading,
     require_files,
     require_folder,
 )
@@ -122,12 +122,9 @@ def _numbers(folder, pattern):
 
 def _read_points(file):
     """Read the (x, y) points of one image."""
-    try:
+    expected = "a MATLAB file before v7.3 with points in image_info{1}.location"
+    with reading(file, expected):
         points = np.asarray(loadmat(file)["image_info"][0, 0]["location"][0, 0], float)
-    except (KeyError, IndexError, TypeError, ValueError, MatReadError) as error:
-        raise ValueError(
-            f"{file} must be a MATLAB file with points in image_info{{1}}.location."
-        ) from error
     if points.size == 0:
         return np.empty((0, 2))
     if points.ndim != 2 or points.shape[1] != 2:

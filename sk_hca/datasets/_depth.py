@@ -9,9 +9,15 @@ import csv
 import os
 
 import numpy as np
+from numpy.lib.format import read_array
 from sklearn.utils import Bunch
 
-from sk_hca.datasets._folder import absolute_path, require_file, require_files
+from sk_hca.datasets._folder import (
+    absolute_path,
+    reading,
+    require_file,
+    require_files,
+)
 
 _MASK = "test_balanced_mask.npy"
 _SHORT_SIDE = 240
@@ -73,7 +79,8 @@ def load_nyud2_dir(root, *, check_files=True):
         If a csv or a listed file is missing.
 
     ValueError
-        If a row of a csv is no pair, or the mask is not for as many maps as the list.
+        If a row of a csv is no pair of paths, or the mask cannot be read or is not for
+        as many maps as the list.
 
     References
     ----------
@@ -126,6 +133,9 @@ def read_depth_maps(paths, shape=(114, 152)):
     ImportError
         If Pillow is not installed.
 
+    FileNotFoundError
+        If a file is missing.
+
     ValueError
         If `shape` is no pair of sizes, or a file is no depth map.
 
@@ -157,8 +167,9 @@ def read_depth_maps(paths, shape=(114, 152)):
     files = [os.fspath(path) for path in np.ravel(np.asarray(paths, dtype=object))]
     depth = np.empty((len(files), *shape), dtype=np.float32)
     for index, file in enumerate(files):
-        with Image.open(file) as image:
-            metres = _as_metres(np.asarray(image), image.mode, file)
+        with reading(file, "a depth map"), Image.open(file) as image:
+            pixels, mode = np.asarray(image), image.mode
+        metres = _as_metres(pixels, mode, file)
         rows, columns = _kept_pixels(metres.shape, shape, file)
         depth[index] = metres[np.ix_(rows, columns)]
     return depth
@@ -169,10 +180,10 @@ def _read_pairs(root, table):
     with open(table, encoding="utf-8-sig", newline="") as lines:
         rows = [row for row in csv.reader(lines) if row]
     for number, row in enumerate(rows, start=1):
-        if len(row) != 2:
+        if len(row) != 2 or not all(row):
             raise ValueError(
                 f"{table} must have two columns, image and depth map, and no header; "
-                f"found {len(row)} in row {number}."
+                f"found {row} in row {number}. Complete that row, or drop it."
             )
     if not rows:
         raise ValueError(f"{table} must list pairs of image and depth map; found none.")
@@ -189,7 +200,8 @@ def _read_mask(path, n_maps):
     """Read the mask for balanced errors, None where there is none."""
     if not os.path.isfile(path):
         return None
-    mask = np.load(path).astype(bool)
+    with reading(path, "an array in NumPy's format"), open(path, "rb") as file:
+        mask = read_array(file).astype(bool)
     if mask.shape != (n_maps, *_WINDOW):
         raise ValueError(
             f"{path} must have the shape {(n_maps, *_WINDOW)}, a map for each row of "

@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 
 from sk_hca.datasets._folder import (
     absolute_path,
+    finite_number,
     names_in,
     read_columns,
     require_file,
@@ -88,7 +89,8 @@ def load_imdb_wiki_dir(root, *, check_files=True):
         If the csv or a listed image is missing.
 
     ValueError
-        If the csv has other columns, an age that is no number, or other splits.
+        If the csv has other columns, a row without a path, an age that is no finite
+        number, or other splits.
 
     See Also
     --------
@@ -145,7 +147,8 @@ def load_agedb_dir(root, *, check_files=True):
         If the csv or a listed image is missing.
 
     ValueError
-        If the csv has other columns, an age that is no number, or other splits.
+        If the csv has other columns, a row without a path, an age that is no finite
+        number, or other splits.
 
     See Also
     --------
@@ -183,12 +186,17 @@ def _read_faces(root, table):
     written, paths, splits = read_columns(table, ["age", "path", "split"])
     ages = []
     for number, (age, path) in enumerate(zip(written, paths, strict=True), start=1):
+        if not path:
+            raise ValueError(
+                f"The column path of {table} must name an image in every row; it is "
+                f"empty in row {number}. Complete that row, or drop it."
+            )
         try:
-            ages.append(float(age))
+            ages.append(finite_number(age))
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"The column age of {table} must hold numbers; got {age!r} in row "
-                f"{number}, for {path}."
+                f"The column age of {table} must hold finite numbers; got {age!r} in "
+                f"row {number}, for {path}."
             ) from error
     if set(splits) != set(_SPLITS):
         raise ValueError(

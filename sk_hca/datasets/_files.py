@@ -178,9 +178,10 @@ class ImageFileDataset:
         """Read one image, or return some, for a slice or an array, without reading."""
         if isinstance(part, tuple):  # scikit-learn asks for X[positions, ...].
             part, *_ = part
-        if isinstance(part, Integral):
-            return read_image(self.paths[part], self.size, self.mode)
-        return type(self)(self.paths[part], self.size, self.mode)
+        paths = self.paths[part]
+        if isinstance(paths, str):
+            return read_image(paths, self.size, self.mode)
+        return type(self)(paths, self.size, self.mode)
 
     def __getitems__(self, positions):
         """Read the images of one batch."""

@@ -7,7 +7,9 @@ belongs, and who hands it out (its *source*).
 """
 
 import csv
+import math
 import os
+from contextlib import contextmanager
 
 
 def absolute_path(root, path=""):
@@ -56,8 +58,11 @@ def require_files(paths, source):
 
 
 def names_in(folder):
-    """Names of what lies in a folder, none where there is no such folder."""
-    return os.listdir(folder) if os.path.isdir(folder) else []
+    """Names of the files in a folder, none where there is no such folder."""
+    if not os.path.isdir(folder):
+        return []
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if entry.is_file()]
 
 
 def require_columns(path, expected, found):
@@ -65,7 +70,7 @@ def require_columns(path, expected, found):
     if not set(expected) <= set(found):
         raise ValueError(
             f"{path} must have the columns {', '.join(expected)}; "
-            f"found {', '.join(found) or 'none'}."
+            f"found {', '.join(map(str, found)) or 'none'}."
         )
 
 
@@ -76,3 +81,24 @@ def read_columns(path, columns):
         require_columns(path, columns, reader.fieldnames or [])
         rows = list(reader)
     return [[row[column] for row in rows] for column in columns]
+
+
+def finite_number(text):
+    """Read a number; what is none, NaN or infinite is a ValueError."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is not finite.")
+    return number
+
+
+@contextmanager
+def reading(path, expected):
+    """Name a file, and what it must be, in whatever goes wrong when it is decoded."""
+    try:
+        yield
+    except (MemoryError, FileNotFoundError, PermissionError):
+        raise  # What the file holds is not at fault.
+    except Exception as error:  # Readers raise many kinds for a broken file.
+        raise ValueError(
+            f"{path} must be {expected}, but cannot be read: {error}. Replace the file."
+        ) from error

@@ -45,8 +45,9 @@ def read_image_table(table, path, target, *, root=None, unreadable="raise"):
         Folder that relative paths start from; None is the working directory.
 
     unreadable : {"raise", "skip"}, default="raise"
-        What to do about a file that is missing or no image: raise an error that names
-        it, or leave its row out with a warning that counts them.
+        What to do about a file that is missing or no image, or a row without a path:
+        raise an error that names it, or leave the row out with a warning that counts
+        them.
 
     Returns
     -------
@@ -59,7 +60,7 @@ def read_image_table(table, path, target, *, root=None, unreadable="raise"):
     Raises
     ------
     OSError
-        If a file cannot be read and `unreadable` is "raise".
+        If a file cannot be read, or a row has no path, and `unreadable` is "raise".
 
     ValueError
         If the table lacks a column, a target is no number, or no file can be read.
@@ -82,12 +83,26 @@ def read_image_table(table, path, target, *, root=None, unreadable="raise"):
     else:
         require_columns("The table", [path, target], table)
         paths, y = table[path], table[target]
-    paths, y = full_paths(paths, root), targets_of(y, target)
+    stops = unreadable == "raise"
+    paths, y = full_paths(paths_of(paths, path, stops), root), targets_of(y, target)
     check_consistent_length(paths, y)
-    broken = broken_files(paths, stops=unreadable == "raise")
+    broken = broken_files(paths, stops)
     if broken.any():
         tell_broken(paths[broken], len(paths))
     return paths[~broken], y[~broken]
+
+
+def paths_of(column, name, stops):
+    """Return a column of paths, empty texts where one is missing; or stop there."""
+    paths = [path if isinstance(path, str | os.PathLike) else "" for path in column]
+    if stops and "" in paths:
+        i = paths.index("")
+        raise OSError(
+            f"Column {name!r} must hold a path in every row; got {list(column)[i]!r} "
+            f"at position {i}. Fill it in, or drop it: unreadable='skip' drops all "
+            "such rows."
+        )
+    return paths
 
 
 def targets_of(column, name):

@@ -9,7 +9,12 @@ import warnings
 import numpy as np
 from sklearn.utils import Bunch
 
-from sk_hca.datasets._folder import absolute_path, require_columns, require_file
+from sk_hca.datasets._folder import (
+    absolute_path,
+    finite_number,
+    require_columns,
+    require_file,
+)
 
 _COLUMNS = ["sentence1", "sentence2", "score"]
 _SOURCE = (
@@ -64,8 +69,8 @@ def load_sts_b_dir(root):
     -----
     UserWarning
         If lines were skipped: those with fewer fields than the header, a sentence that
-        is blank, or a score that is empty or no number.  The authors' code skips the
-        same; the files they released have no such line.
+        is blank, or a score that is empty or no finite number.  The authors' code skips
+        the same, but for NaN and infinity; the files they released have no such line.
 
     References
     ----------
@@ -118,4 +123,4 @@ def _checked_score(first, second, score):
     """Score of a pair as a number; a blank sentence or a bad score is a ValueError."""
     if not first.strip() or not second.strip():
         raise ValueError("A sentence is blank.")
-    return float(score)
+    return finite_number(score)

@@ -49,7 +49,7 @@ class _BinSampler(BaseSampler):
         Returns
         -------
         X, y : of the kinds that came
-            Resampled inputs and targets.
+            Resampled inputs and targets; a sparse matrix comes back in CSR format.
         """
         X, targets = self._check_samples(X, y)
         y = np.asarray(y) if isinstance(y, list | tuple) else y

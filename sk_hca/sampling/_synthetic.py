@@ -23,7 +23,13 @@ from sk_hca.sampling._inventing import (
 )
 from sk_hca.sampling._neighbors import find_neighbors
 from sk_hca.sampling._regions import find_regions, plan
-from sk_hca.sampling._tables import append, read_table, write_table
+from sk_hca.sampling._tables import (
+    append,
+    in_kind_of,
+    read_table,
+    target_column,
+    write_table,
+)
 
 
 class _RegionSampler(BaseSampler):
@@ -49,7 +55,7 @@ class _RegionSampler(BaseSampler):
         X : array-like or data frame of shape (n, n_columns)
             Inputs: numbers without missing values, and categories.
 
-        y : array-like of shape (n,)
+        y : array-like of shape (n,) or (n, 1)
             Targets.
 
         Returns
@@ -59,7 +65,7 @@ class _RegionSampler(BaseSampler):
             a data frame is numbered anew.
         """
         X, targets = self._check_samples(X, y)
-        y = y if hasattr(y, "iloc") and y.ndim == 1 else np.asarray(y).reshape(-1)
+        column = target_column(y)
         table = read_table(X, self.categorical_features)
         regions = find_regions(targets, self.relevance, self.threshold, self.whisker)
         generator = check_random_state(self.random_state)
@@ -72,15 +78,11 @@ class _RegionSampler(BaseSampler):
                 new = self._invent(region.rows, seeds, table, targets, generator)
                 invented.append(within_range(new, table, targets[region.rows]))
         self.sample_indices_ = np.sort(np.concatenate(kept))
-        return self._put_together(X, y, table, join(invented))
-
-    def _put_together(self, X, y, table, new):
-        """Append what was invented to what is kept, in the types that came."""
-        rows = self.sample_indices_
-        resampled = append(y, rows, new.targets)
-        if hasattr(y, "iloc"):
-            resampled = type(y)(resampled, name=y.name)
-        return write_table(X, table, rows, new.numbers, new.sources), resampled
+        rows, new = self.sample_indices_, join(invented)
+        return (
+            write_table(X, table, rows, new.numbers, new.sources),
+            in_kind_of(y, append(column, rows, new.targets)),
+        )
 
     def _neighbors(self, rows, table):
         """Find the neighbours of a region's samples; a single one is its own."""

@@ -205,22 +205,51 @@ def take(column, rows):
 
 def append(column, rows, numbers):
     """Take rows of a numeric column and append numbers in its type."""
-    if column.dtype.kind in "iu":
-        numbers = np.rint(numbers)
-    # Types with missing values of their own tell what their numbers are held in.
-    numbers = numbers.astype(getattr(column.dtype, "numpy_dtype", column.dtype))
-    # The first row stands where the numbers will.
-    filler = np.zeros(len(numbers), dtype=rows.dtype)
-    out = take(column, np.concatenate([rows, filler])).copy()
-    out[len(rows) :] = numbers
-    return out
+    held = _type_of_values(column)
+    if held.kind in "iu":
+        numbers = np.rint(numbers).astype(held)
+    if column.dtype == object:
+        held = column.dtype  # Its values stay the objects that they are.
+    out = np.concatenate([np.asarray(take(column, rows), held), numbers.astype(held)])
+    if hasattr(column, "iloc"):
+        return type(column)(out, dtype=column.dtype).array
+    return out.astype(column.dtype, copy=False)
+
+
+def target_column(y):
+    """Return targets, whatever they came in, as one column of numbers."""
+    if hasattr(y, "iloc"):
+        column = y if y.ndim == 1 else y.iloc[:, 0]
+    else:
+        column = np.asarray(y).reshape(-1)
+    if not _is_numeric(column):
+        raise ValueError(
+            "Targets are invented between others: y must hold numbers; got values of "
+            f"type {column.dtype}. Turn them into numbers first, by y.astype(float) "
+            "for example."
+        )
+    return column
+
+
+def in_kind_of(y, values):
+    """Put a column of targets into what others came in."""
+    if not hasattr(y, "iloc"):
+        return values.reshape(-1, *np.shape(y)[1:])
+    names = {"name": y.name} if y.ndim == 1 else {"columns": y.columns}
+    return type(y)(values, **names)
+
+
+def _type_of_values(column):
+    """NumPy type of the values of a column, whatever they are wrapped in."""
+    if column.dtype == object:
+        # A list shows which type its values have in common.
+        return np.asarray(column.tolist()).dtype
+    # The types of pandas (nullable, sparse) tell the type of one value.
+    return np.dtype(column.dtype.type)
 
 
 def _is_numeric(column):
-    if column.dtype.kind == "O":
-        # A list shows which type its values have in common.
-        return np.asarray(column.tolist()).dtype.kind in "iuf"
-    return column.dtype.kind in "iuf"
+    return _type_of_values(column).kind in "iuf"
 
 
 def _chosen(features, n_columns, names):

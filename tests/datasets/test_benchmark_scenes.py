@@ -1,5 +1,6 @@
 """Loaders of depth maps and crowds, on miniature folders of the same layout."""
 
+import io
 import os
 import re
 import sys
@@ -83,6 +84,32 @@ def test_nyud2_mask_of_another_list_is_refused(tmp_path):
         load_nyud2_dir(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda file: None,
+        lambda file: file.write(b"version https://git-lfs.github.com/spec/v1\n"),
+        lambda file: np.savez(file, mask=np.ones((2, 228, 304), dtype=bool)),
+        lambda file: file.write(npy_bytes(np.ones((2, 228, 304), dtype=bool))[:5000]),
+        lambda file: file.write(npy_bytes(np.array([{"a": 1}], dtype=object))),
+    ],
+    ids=["empty", "pointer", "npz", "truncated", "objects"],
+)
+def test_nyud2_mask_that_cannot_be_read_is_named(tmp_path, write):
+    write_scenes(tmp_path, n_test=2)
+    with open(tmp_path / "test_balanced_mask.npy", "wb") as file:
+        write(file)
+    with pytest.raises(ValueError, match=r"test_balanced_mask.npy must be an array"):
+        load_nyud2_dir(tmp_path)
+
+
+def npy_bytes(array):
+    """What an array is in a file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("name", ["nyu2_train.csv", "nyu2_test.csv"])
 def test_nyud2_missing_list_is_named(tmp_path, name):
     write_scenes(tmp_path)
@@ -101,7 +128,12 @@ def test_nyud2_missing_file_is_named(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("data/a.jpg\n", "1 in row 1"), ("", "none")]
+    ("text", "found"),
+    [
+        ("data/a.jpg\n", r"\['data/a.jpg'\] in row 1"),
+        ("data/a.jpg,data/a.png\ndata/b.jpg,\n", r"\['data/b.jpg', ''\] in row 2"),
+        ("", "none"),
+    ],
 )
 def test_nyud2_list_that_holds_no_pairs_is_refused(tmp_path, text, found):
     write_scenes(tmp_path)
@@ -181,6 +213,25 @@ def test_depth_maps_refuse_other_images_by_name(tmp_path, size, message):
         read_depth_maps([path])
 
 
+@pytest.mark.parametrize("n_bytes", [0, 20, 60, 300])
+def test_depth_map_that_ends_early_is_named(tmp_path, n_bytes):
+    pixels = np.random.default_rng(0).integers(0, 255, (480, 640)).astype(np.uint8)
+    path = write_depth(tmp_path / "depth.png", pixels)
+    path.write_bytes(path.read_bytes()[:n_bytes])
+    with pytest.raises(ValueError, match=r"depth.png must be a depth map, but cannot"):
+        read_depth_maps([path])
+
+
+def test_file_that_is_no_image_is_no_depth_map_and_a_missing_one_is_missing(tmp_path):
+    pytest.importorskip("PIL.Image", reason="needs Pillow")
+    path = tmp_path / "depth.png"
+    with pytest.raises(FileNotFoundError, match=r"depth.png"):
+        read_depth_maps([path])
+    path.write_text("no image")
+    with pytest.raises(ValueError, match=r"depth.png must be a depth map, but cannot"):
+        read_depth_maps([path])
+
+
 @pytest.mark.parametrize("shape", [(114,), (0, 152)])
 def test_depth_maps_refuse_a_shape_that_is_no_pair_of_sizes(shape):
     with pytest.raises(ValueError, match=r"shape must be a pair \(H, W\)"):
@@ -257,16 +308,34 @@ def test_shanghaitech_missing_folders_are_named(tmp_path):
     [
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"no matrix" * 100),
+        lambda path: path.write_bytes(path.read_bytes()[:-20]),
+        lambda path: path.write_bytes(b"MATLAB 7.3".ljust(124) + b"\x00\x02IM"),
+        lambda path: path.write_bytes(broken_compression(path)),
         lambda path: savemat(path, {"points": np.ones((3, 2))}),
         lambda path: savemat(path, {"image_info": np.ones((3, 2))}),
     ],
-    ids=["empty", "other format", "other name", "other structure"],
+    ids=[
+        "empty",
+        "other format",
+        "truncated",
+        "v7.3",
+        "broken compression",
+        "other name",
+        "other structure",
+    ],
 )
 def test_shanghaitech_file_without_points_is_named(tmp_path, write):
     write_crowds(tmp_path, {1: 1})
     write(tmp_path / "part_A" / "train_data" / "ground-truth" / "GT_IMG_1.mat")
     with pytest.raises(ValueError, match=r"GT_IMG_1.mat must be a MATLAB file"):
         load_shanghaitech(tmp_path)
+
+
+def broken_compression(path):
+    """A compressed file of MATLAB whose stream starts wrong."""
+    savemat(path, {"image_info": np.ones((3, 2))}, do_compression=True)
+    whole = path.read_bytes()
+    return whole[:136] + bytes(4) + whole[140:]
 
 
 def test_shanghaitech_points_of_another_shape_are_refused(tmp_path):

@@ -149,10 +149,33 @@ def test_faces_empty_list_has_no_columns(faces_folder):
 
 
 @every_faces_loader
-def test_faces_age_that_is_no_number_is_named(faces_folder):
+@pytest.mark.parametrize("age", ["old", "", "nan", "inf", "-Infinity"])
+def test_faces_age_that_is_no_finite_number_is_named(faces_folder, age):
     load, root, listing, rows = faces_folder
-    write_faces(root, listing, [rows[0], ("old", *rows[1][1:]), *rows[2:]])
-    with pytest.raises(ValueError, match=f"'old' in row 2, for {rows[1][1]}"):
+    write_faces(root, listing, [rows[0], (age, *rows[1][1:]), *rows[2:]])
+    with pytest.raises(ValueError, match=f"'{age}' in row 2, for {rows[1][1]}"):
+        load(root)
+
+
+@every_faces_loader
+@pytest.mark.parametrize("row", ["train,31", "train,31,"], ids=["short", "empty"])
+@pytest.mark.parametrize("check_files", [True, False])
+def test_faces_row_without_a_path_is_named(faces_folder, row, check_files):
+    load, root, listing, rows = faces_folder
+    lines = [f"{split},{age},{path}" for age, path, split in rows]
+    (root / listing).write_text("\n".join(["split,age,path", *lines, row]))
+    message = f"{listing} must name an image in every .* in row {len(rows) + 1}"
+    with pytest.raises(ValueError, match=message):
+        load(root, check_files=check_files)
+
+
+@every_faces_loader
+def test_faces_folder_in_place_of_an_image_is_missing(faces_folder):
+    load, root, _, rows = faces_folder
+    path = root / rows[0][1]
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(FileNotFoundError, match=f"1 of {len(rows)} files are missing"):
         load(root)
 
 
@@ -211,12 +234,23 @@ def test_sts_b_keeps_sentences_as_they_are(tmp_path, sentence):
     [
         pair("a", "b", ""),
         pair("a", "b", "none"),
+        pair("a", "b", "nan"),
+        pair("a", "b", "-inf"),
         pair("", "b", 1),
         pair("a", " ", 1),
         "0\tmain-news\tMSRpar\t2012\t0001\ta\tb\t1.0",
         "",
     ],
-    ids=["no score", "no number", "no first", "no second", "few fields", "empty"],
+    ids=[
+        "no score",
+        "no number",
+        "NaN",
+        "infinite",
+        "no first",
+        "no second",
+        "few fields",
+        "empty",
+    ],
 )
 def test_sts_b_skips_malformed_lines_and_says_so(tmp_path, line):
     write_pairs(tmp_path, [pair("a", "b", 1), line, pair("c", "d", 2)], ["dev_new.tsv"])

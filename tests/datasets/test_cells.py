@@ -39,6 +39,17 @@ def test_image_without_points_counts_nothing():
     assert not local_counts([], (8, 8), 4).any()
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 2)], ids=str)
+def test_points_may_be_none_in_any_empty_shape(shape):
+    assert not local_counts(np.empty(shape), (8, 8), 4).any()
+
+
+@pytest.mark.parametrize("shape", [(2, 4), (2, 3), (4,), (1, 4, 2)], ids=str)
+def test_points_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"shape \(n_points, 2\); got .* one row"):
+        local_counts(np.ones(shape), (8, 8), 4)
+
+
 @pytest.mark.parametrize("point", [(8, 0), (0, 8), (-0.1, 3), (np.nan, 1)], ids=str)
 def test_point_outside_the_image_is_named(point):
     with pytest.raises(ValueError, match=r"1 of 2 do not, the first is point 1"):

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import hashlib
+import re
 import sys
 from importlib import resources
 
@@ -34,6 +35,14 @@ def test_load_abalone_target_range():
     assert (target.min(), target.max()) == (1, 29)
     assert np.median(target) == 9
     assert (target > 20).sum() == 36
+
+
+def test_load_abalone_tells_where_most_targets_lie():
+    abalone = load_abalone()
+    is_common = (abalone.target >= 7) & (abalone.target <= 12)
+    assert f"{is_common.mean():.0%}" == "73%"
+    for text in (load_abalone.__doc__, abalone.DESCR):
+        assert re.search(r"most\s.*7 to 12\s+rings\s+\(73 %\)", text, re.IGNORECASE)
 
 
 def test_load_abalone_equals_file_read_by_pandas(raw_table):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from sk_hca.datasets import ImageFiles, read_image_table
 
@@ -103,6 +104,17 @@ def test_torch_loads_the_images(folder, pictures):
     loader = DataLoader(images_in(folder), batch_size=5)
     (batch,) = loader
     np.testing.assert_array_equal(batch.numpy(), pictures)
+
+
+@pytest.mark.parametrize("index", [np.array(3), torch.tensor(3), np.int64(3)], ids=repr)
+def test_index_without_axes_reads_one_image(folder, pictures, index):
+    np.testing.assert_array_equal(images_in(folder)[index], pictures[3])
+
+
+def test_torch_loads_a_subset_by_a_tensor_of_positions(folder, pictures):
+    part = Subset(images_in(folder), torch.tensor([4, 0]))
+    (batch,) = DataLoader(part, batch_size=2)
+    np.testing.assert_array_equal(batch.numpy(), pictures[[4, 0]])
 
 
 # ------------------------------------------------------------------- how paths may come
@@ -267,6 +279,54 @@ def test_files_that_cannot_be_read_are_left_out_and_counted(folder):
         table = {"file": ["0.png", name], "age": [1, 2]}
         with pytest.raises(OSError, match=f"{name}' cannot be read"):
             read_image_table(table, "file", "age", root=folder)
+
+
+def short_csv(folder):
+    """A table whose second row ends before the path."""
+    (folder / "table.csv").write_text("age,file\n1,0.png\n2\n3,1.png\n")
+    return folder / "table.csv"
+
+
+@pytest.mark.parametrize(
+    ("give", "found"),
+    [
+        (lambda folder: {"file": ["0.png", None, "1.png"], "age": [1, 2, 3]}, "None"),
+        (lambda folder: {"file": ["0.png", "", "1.png"], "age": [1, 2, 3]}, "''"),
+        (
+            lambda folder: pd.DataFrame(
+                {"file": ["0.png", np.nan, "1.png"], "age": [1, 2, 3]}, dtype=object
+            ),
+            "nan",
+        ),
+        (
+            lambda folder: pd.DataFrame(
+                {
+                    "file": pd.array(["0.png", None, "1.png"], dtype="string"),
+                    "age": [1, 2, 3],
+                }
+            ),
+            "<NA>",
+        ),
+        (short_csv, "None"),
+    ],
+    ids=["None", "empty", "NaN", "NA", "short row"],
+)
+def test_row_without_a_path_counts_as_unreadable(folder, give, found):
+    table = give(folder)
+    with pytest.warns(UserWarning, match="^1 of 3 images cannot be read"):
+        paths, y = read_image_table(
+            table, "file", "age", root=folder, unreadable="skip"
+        )
+    assert [Path(path).name for path in paths] == ["0.png", "1.png"]
+    np.testing.assert_array_equal(y, [1, 3])
+    message = f"'file' must hold a path in every row; got {found} at position 1"
+    with pytest.raises(OSError, match=message):
+        read_image_table(table, "file", "age", root=folder)
+
+
+def test_columns_that_are_not_named_by_texts_are_told():
+    with pytest.raises(ValueError, match="the columns path, y; found 0, 1"):
+        read_image_table(pd.DataFrame([["a.png", 1]]), "path", "y")
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,17 @@ def test_inputs_of_any_kind_keep_their_kind(Sampler):
         assert sampler.n_features_in_ == X.shape[1]
 
 
+@pytest.mark.parametrize("kind", ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"])
+@pytest.mark.parametrize("Sampler", SAMPLERS)
+def test_sparse_matrix_of_any_format_is_resampled(Sampler, kind):
+    X = np.eye(4)
+    make = getattr(sparse, f"{kind}_matrix")
+    sampler = Sampler("unique", n_per_bin=2, random_state=0)
+    resampled, _ = sampler.fit_resample(make(X), [1, 1, 1, 2])
+    assert resampled.format == "csr"
+    np.testing.assert_array_equal(resampled.toarray(), X[sampler.sample_indices_])
+
+
 @pytest.mark.parametrize("Sampler", SAMPLERS)
 def test_data_frame_keeps_columns_types_and_labels_of_rows(Sampler):
     pd = pytest.importorskip("pandas")

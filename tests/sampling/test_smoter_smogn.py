@@ -194,6 +194,74 @@ def test_data_frame_keeps_columns_and_types(Sampler):
 
 
 @pytest.mark.parametrize("Sampler", SAMPLERS)
+def test_integers_in_arrays_of_objects_stay_integers(Sampler):
+    rng = np.random.default_rng(0)
+    X = np.empty((200, 3), dtype=object)
+    X[:, 0] = rng.integers(0, 100, 200)
+    X[:, 1] = rng.normal(size=200)
+    X[:, 2] = rng.choice(["a", "b"], 200)
+    y = np.rint(10 * skewed()[1]).astype(int).astype(object)
+    _, (X_new, y_new) = split(Sampler(over=3.0, random_state=0), X, y)
+    assert y_new.dtype == object
+    for values in (X_new[:, 0], y_new):
+        assert {type(value) for value in values} == {int}
+    assert {type(value) for value in X_new[:, 1]} == {float}
+
+
+@pytest.mark.parametrize("Sampler", SAMPLERS)
+def test_sparse_columns_of_a_frame_stay_sparse(Sampler):
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    dense = pd.DataFrame(
+        {
+            "size": rng.normal(size=200) * rng.integers(0, 2, 200),
+            "rooms": rng.integers(0, 3, 200),
+        }
+    )
+    X = dense.astype({"size": pd.SparseDtype(float), "rooms": pd.SparseDtype(int, 1)})
+    y = pd.Series(skewed()[1])
+    X_new, y_new = Sampler(random_state=0).fit_resample(X, y)
+    assert (X_new.dtypes == X.dtypes).all()
+    expected, y_expected = Sampler(random_state=0).fit_resample(dense, y)
+    pd.testing.assert_frame_equal(X_new.sparse.to_dense(), expected)
+    pd.testing.assert_series_equal(y_new, y_expected)
+
+
+@pytest.mark.parametrize("Sampler", SAMPLERS)
+@pytest.mark.parametrize("dtype", ["int64", "Int32", "Sparse[int64]", "Float32"])
+def test_targets_in_one_column_of_a_frame_stay_there(Sampler, dtype):
+    pd = pytest.importorskip("pandas")
+    X, y = skewed()
+    y = pd.Series(np.rint(10 * y), name=("house", "price")).astype(dtype)
+    _, expected = Sampler(random_state=0).fit_resample(X, y)
+    frame = y.to_frame()
+    frame.columns = pd.MultiIndex.from_tuples([y.name])
+    _, y_new = Sampler(random_state=0).fit_resample(X, frame)
+    assert y_new.columns.equals(frame.columns)
+    assert y_new.iloc[:, 0].dtype == y.dtype
+    pd.testing.assert_series_equal(y_new.iloc[:, 0], expected)
+
+
+@pytest.mark.parametrize("Sampler", SAMPLERS)
+def test_targets_in_one_column_of_an_array_stay_there(Sampler):
+    X, y = skewed()
+    _, expected = Sampler(random_state=0).fit_resample(X, y)
+    _, y_new = Sampler(random_state=0).fit_resample(X, y[:, None])
+    np.testing.assert_array_equal(y_new, expected[:, None])
+
+
+@pytest.mark.parametrize("Sampler", SAMPLERS)
+@pytest.mark.parametrize("dtype", ["category", "string", "object"])
+def test_targets_that_are_no_numbers_are_refused(Sampler, dtype):
+    pd = pytest.importorskip("pandas")
+    X, y = skewed()
+    y = pd.Series(np.rint(10 * y))
+    y = (y if dtype == "category" else y.astype(str)).astype(dtype)
+    with pytest.raises(ValueError, match=f"y must hold numbers; got .* type {dtype}"):
+        Sampler().fit_resample(X, y)
+
+
+@pytest.mark.parametrize("Sampler", SAMPLERS)
 def test_seed_reproduces_and_leaves_the_global_one_alone(Sampler):
     X, y = skewed()
     np.random.seed(0)  # noqa: NPY002

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sk_hca.sampling._tables import distances, paired_distances, read_table
+from sk_hca.sampling._tables import (
+    append,
+    distances,
+    paired_distances,
+    read_table,
+)
 
 
 @given(
@@ -63,3 +68,32 @@ def test_categorical_columns_are_told_by_place_name_or_mask():
         read_table(X, ["d"])
     with pytest.raises(ValueError, match="Column 'c' of X does not hold numbers"):
         read_table(X, ["a"])
+
+
+def test_columns_of_pandas_are_categorical_unless_they_hold_numbers():
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(
+        {
+            "count": pd.array([1, 2], dtype="Int8"),
+            "sparse": pd.arrays.SparseArray([0.0, 1.5]),
+            "sparse flag": pd.arrays.SparseArray([True, False]),
+            "grade": pd.Categorical([1, 2]),
+            "range": pd.arrays.IntervalArray.from_breaks([0.0, 1.0, 2.0]),
+        }
+    )
+    expected = [False, False, True, True, True]
+    assert read_table(X).is_categorical.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "new"),
+    [([1, 2], [2, 1]), ([1, 2.5], [1.7, 1.2]), ([np.int8(1), 2], [2, 1])],
+    ids=["integers", "mixed", "integers of numpy"],
+)
+def test_appended_numbers_are_rounded_where_all_objects_are_integers(values, new):
+    column = np.array(values, dtype=object)
+    out = append(column, np.array([1, 0]), np.array([1.7, 1.2]))
+    assert out.dtype == object
+    assert out.tolist() == [values[1], values[0], *new]
+    assert [type(number) for number in out[2:]] == [type(number) for number in new]
+    assert type(out[1]) is type(values[0])
