@@ -1,6 +1,7 @@
 """Intervals that cover as often as they say, around any regressor."""
 
 import warnings
+from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -222,8 +223,9 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def _own_interval(self, X):
         """Ask the regressor for its interval; its answer, twice, where it has none."""
-        if hasattr(self.estimator_, "predict_interval"):
-            return self.estimator_.predict_interval(X, coverage=self.coverage_)
+        own = getattr(self.estimator_, "predict_interval", None)
+        if own is not None and "coverage" in signature(own).parameters:
+            return own(X, coverage=self.coverage_)
         answer = np.asarray(self.estimator_.predict(X), dtype=np.float64)
         return np.stack([answer, answer], axis=1)
 

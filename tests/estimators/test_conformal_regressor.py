@@ -254,3 +254,10 @@ def test_targets_may_be_numbers_in_text():
     expected = model.fit(X, y).predict_interval(X)
     answers = model.fit(X, y.astype(str)).predict_interval(X)
     np.testing.assert_array_equal(answers, expected)
+
+
+def test_intervals_of_another_kind_are_passed_by():
+    X, y = make_table()
+    inner = ConformalRegressor(LinearRegression(), random_state=1)  # asks no coverage
+    interval = ConformalRegressor(inner, random_state=0).fit(X, y).predict_interval(X)
+    np.testing.assert_allclose(np.ptp(np.diff(interval)), 0, atol=1e-9)
