@@ -67,7 +67,7 @@ class Inputs(nn.Module):
         -------
         self : Inputs
         """
-        batches = [(self.arrange(X), weight) for X, weight in batches]
+        batches = [(self.arranged(X), weight) for X, weight in batches]
         X = batches[0][0]
         center, scale = center_and_scale(*as_rows(batches))
         # What the type cannot hold becomes the nearest number that it can.
@@ -79,9 +79,14 @@ class Inputs(nn.Module):
         self.scale = torch.tensor(scale, dtype=dtype).view(shape)
         return self
 
+    def arranged(self, X):
+        """Arrange inputs; booleans, which cannot be subtracted, are seen as bytes."""
+        X = self.arrange(X)
+        return X.view(torch.uint8) if X.dtype == torch.bool else X
+
     def forward(self, X):
         """Scale in the type of the data, then cast."""
-        X = self.arrange(X)
+        X = self.arranged(X)
         if self.training and self.augment is not None:
             X = self.augment(X)
         if self.center is None:
@@ -113,13 +118,13 @@ def as_rows(batches):
     """
     parts, weights = [], []
     for X, weight in batches:
-        parts.append(X.movedim(1, -1).reshape(-1, X.shape[1]).numpy())
+        parts.append(X.movedim(1, -1).reshape(-1, X.shape[1]).double().numpy())
         if weight is not None:
             # One weight per sample, repeated for every place of it.
             weight = weight.reshape(len(X), -1).mean(dim=1)
             weight = weight.repeat_interleave(len(parts[-1]) // len(X)).numpy()
             weights.append(weight)
-    return np.concatenate(parts).astype(np.float64), np.concatenate(weights or [[]])
+    return np.concatenate(parts), np.concatenate(weights or [[]])
 
 
 def center_and_scale(rows, weight):
@@ -159,7 +164,8 @@ def column_quantiles(rows, weight, levels):
         return np.sort(rows, axis=0)[index.clip(min=0)]
     order = rows.argsort(axis=0)
     upto = weight[order].cumsum(axis=0)
-    wanted = np.multiply.outer(levels, upto[-1])
+    # Below by rounding is not below: the unit of the weights makes no difference.
+    wanted = np.multiply.outer(levels, upto[-1]) * (1 - 1e-12)
     # Rows without weight come before the smallest share, whatever their value.
     index = np.stack([((upto < w) | (upto == 0)).sum(axis=0) for w in wanted])
     index = order[index.clip(max=len(rows) - 1), np.arange(rows.shape[1])]

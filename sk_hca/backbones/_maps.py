@@ -1,9 +1,10 @@
 """Backbones for maps: encoders and decoders, which give features of every pixel."""
 
 from itertools import pairwise
+from numbers import Integral
 
 import torch
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import nn
 from torch.nn.functional import interpolate
 
@@ -84,7 +85,7 @@ class DepthBackbone(ImageBackbone):
     _parameter_constraints: dict = {
         "encoder": [StrOptions(RESNETS)],
         "weights": "no_validation",
-        "width": [int],
+        "width": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(self, encoder="resnet50", *, weights=None, width=128):

@@ -35,8 +35,9 @@ class ModuleBackbone(BaseBackbone):
         is trained.
 
     params : dict, optional
-        What a class or factory is called with.  Every entry is a parameter of this
-        recipe too, so that it can be searched: ``backbone__width=[16, 32]``.
+        What a class or factory is called with; a module takes none.  Every entry is a
+        parameter of this recipe too, so that it can be searched:
+        ``backbone__width=[16, 32]``.
 
     Examples
     --------
@@ -65,6 +66,12 @@ class ModuleBackbone(BaseBackbone):
     def build(self, shape):
         """Copy the module, or make it."""
         if isinstance(self.module, nn.Module):
+            if self.params:
+                raise ValueError(
+                    "params are what a class or factory is called with, but module is "
+                    f"a {type(self.module).__name__} already made; got {self.params}. "
+                    "Give its class as module, or leave params out."
+                )
             return copy.deepcopy(self.module)
         params = dict(self.params or {})
         if "n_features" in inspect.signature(self.module).parameters:

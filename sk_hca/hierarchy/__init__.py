@@ -1,6 +1,6 @@
 """Coarse levels, and the maps that tie them to the finest one."""
 
-from sk_hca.hierarchy._cascade import LevelCascade
+from sk_hca.hierarchy._cascade import ALIGNMENTS, LevelCascade
 from sk_hca.hierarchy._fused import (
     as_rows,
     exponentials,
@@ -20,6 +20,7 @@ from sk_hca.hierarchy._maps import (
 from sk_hca.hierarchy._merging import merge_classes
 
 __all__ = [
+    "ALIGNMENTS",
     "HierarchicalBinner",
     "Level",
     "LevelCascade",

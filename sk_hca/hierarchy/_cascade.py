@@ -4,8 +4,12 @@ from itertools import accumulate
 
 import torch
 
+from sk_hca.base import check_alias
 from sk_hca.hierarchy._fused import as_rows, from_rows
 from sk_hca.hierarchy._maps import largest_of_each, lift, pool_logsumexp, pool_sum
+
+# How the finest classes may be pooled.
+ALIGNMENTS = ("max", "sum")
 
 
 class LevelCascade:
@@ -53,6 +57,7 @@ class LevelCascade:
             A softmax of each level gives its probabilities.  Where classes tie for the
             largest, they share its gradient, step by step.
         """
+        check_alias("alignment", alignment, ALIGNMENTS)
         if alignment == "sum":
             levels = [logits.log_softmax(dim=1)]
             for step, n in self._fine_to_coarse():

@@ -202,7 +202,8 @@ def level_steps(parents, n_classes):
     -------
     steps : list of Tensor of shape (C_{h+1},), or None
         Class of each level that holds each class of the next finer one; None where the
-        levels are not nested, or a class holds none of the finest.
+        levels are not nested, or where a class of any level but the coarsest holds none
+        of the finest.
 
     Examples
     --------

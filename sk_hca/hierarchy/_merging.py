@@ -97,7 +97,8 @@ def merge_classes(counts, n_classes, strategy="equal_number", edges=None):
         power of two, and the release gives it square roots of the counts.
 
     edges : array-like of shape (C_H + 1,), default=None
-        Borders of the fine classes, for "equal_length"; None takes classes of width 1.
+        Borders of the fine classes, finite and strictly increasing, for "equal_length";
+        None takes classes of width 1.
 
     Returns
     -------
@@ -118,14 +119,27 @@ def merge_classes(counts, n_classes, strategy="equal_number", edges=None):
             "counts must be one row of finite numbers that are not negative, one per "
             f"fine class; got shape {counts.shape} with {(~valid).sum()} others."
         )
-    edges = np.arange(len(counts) + 1.0) if edges is None else np.asarray(edges)
-    if edges.shape != (len(counts) + 1,):
-        raise ValueError(
-            f"edges must hold {len(counts) + 1} borders for {len(counts)} fine "
-            f"classes; got shape {edges.shape}."
-        )
+    edges = _checked_edges(edges, len(counts))
     borders = np.unique(STRATEGIES[strategy](counts, int(n_classes), edges))
     return np.searchsorted(borders[borders > 0], np.arange(len(counts)), side="right")
+
+
+def _checked_edges(edges, n_classes):
+    """Return the borders of the fine classes as floats, in order."""
+    if edges is None:
+        return np.arange(n_classes + 1.0)
+    edges = np.asarray(edges, dtype=np.float64)
+    if edges.shape != (n_classes + 1,):
+        raise ValueError(
+            f"edges must hold {n_classes + 1} borders for {n_classes} fine classes; "
+            f"got shape {edges.shape}."
+        )
+    if not (np.isfinite(edges).all() and (edges[1:] > edges[:-1]).all()):
+        raise ValueError(
+            f"edges must be finite and strictly increasing; got {edges}. Replace "
+            "infinite borders by the smallest and largest target."
+        )
+    return edges
 
 
 def _parts(n_classes):

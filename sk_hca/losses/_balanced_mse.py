@@ -18,7 +18,7 @@ import math
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from sk_hca.losses._reduction import weighted_mean
+from sk_hca.losses._reduction import check_weight, weighted_mean
 
 # Targets that are compared with one another at once: the memory of the comparison is
 # that of the square of this number.
@@ -55,6 +55,9 @@ def batch_monte_carlo(pred, target, noise_sigma, weight=None):
     are dealt in turn into groups of at most so many, and a target is compared with
     those of its group: time grows with the number of targets, and the memory of the
     comparison does not.
+
+    A target is always compared with itself: a batch in which one target alone has
+    weight teaches nothing, and its loss is 0.
 
     References
     ----------
@@ -197,6 +200,7 @@ def monte_carlo_loss(pred, target, variance, weight=None):
         )
     columns = [pred.flatten(), target.flatten()]
     if weight is not None:
+        check_weight(weight, target)
         columns.append(weight.flatten().to(pred.dtype))
     n_groups = math.ceil(target.numel() / MOST_COMPARED)
     if n_groups == 1:

@@ -1,9 +1,12 @@
 """Cross-entropy over all levels: what trains the features and every classifier."""
 
+from itertools import accumulate
+
 import torch
 from torch.nn.functional import one_hot
 
 from sk_hca.hierarchy import as_rows, level_layout, level_weights
+from sk_hca.losses._precision import in_full_precision
 from sk_hca.losses._reduction import weighted_mean
 
 
@@ -41,6 +44,7 @@ class _LevelCrossEntropy(torch.autograd.Function):
     """All levels in one pass; the gradient is prediction minus truth."""
 
     @staticmethod
+    @in_full_precision
     def forward(ctx, logits, truth, n_classes):
         weights, sums, log_sums = level_weights(logits, n_classes)
         ctx.n_classes = n_classes
@@ -87,21 +91,43 @@ def cross_entropy_map(levels, targets):
     ...                   [torch.tensor([0]), torch.tensor([1])])
     tensor([2.0794])
     """
-    truth = [
-        _as_distribution(target, logits)
-        for logits, target in zip(levels, targets, strict=True)
-    ]
+    pairs = list(zip(levels, targets, strict=True))
     n_classes = tuple(logits.shape[1] for logits in levels)
-    return fused_cross_entropy_map(
-        torch.cat(tuple(levels), dim=1), n_classes, torch.cat(truth, dim=1)
-    )
+    if any(target.is_floating_point() for _, target in pairs):
+        truth = torch.cat([_distribution(*pair) for pair in pairs], dim=1)
+    else:
+        starts = accumulate(n_classes, initial=0)
+        places = [
+            _place(*pair, start) for pair, start in zip(pairs, starts, strict=False)
+        ]
+        truth = torch.stack(places, dim=1)
+    return fused_cross_entropy_map(torch.cat(tuple(levels), dim=1), n_classes, truth)
 
 
-def _as_distribution(target, logits):
+def _distribution(logits, target):
     """Give all probability to a class index; a distribution stays as it is."""
     if not target.is_floating_point():
-        target = one_hot(target, logits.shape[1]).movedim(-1, 1)
+        target = one_hot(target.long(), logits.shape[1]).movedim(-1, 1)
     return target.to(logits.dtype)
+
+
+def _place(logits, target, start):
+    """Say where a class of one level is among those of all, side by side."""
+    n_samples, n_classes, *tail = logits.shape
+    if target.shape != (n_samples, *tail):
+        raise ValueError(
+            f"Class indices must have shape {(n_samples, *tail)} for logits of shape "
+            f"{tuple(logits.shape)}; got {tuple(target.shape)}."
+        )
+    target = target.long()
+    is_known = (target >= 0) & (target < n_classes)
+    if target.device.type == "cpu" and not is_known.all():
+        raise ValueError(
+            f"Class indices of a level of {n_classes} classes must lie between 0 and "
+            f"{n_classes - 1}; got {target.min()} to {target.max()}."
+        )
+    # A GPU is not waited for: there torch refuses -1 when it looks it up.
+    return torch.where(is_known, target + start, -1)
 
 
 def hierarchical_cross_entropy(levels, targets, weight=None):

@@ -48,9 +48,11 @@ def mixture(y, weight, n_components):
     points = quantiles(values, counts, N_QUANTILES)
     # Halves, so that no range leaves that of floats.
     middle = points[0] / 2 + points[-1] / 2
-    half = (points[-1] / 2 - points[0] / 2) or 1.0
+    half = points[-1] / 2 - points[0] / 2
+    if half == 0:
+        return points[:1], np.zeros(1), np.ones(1)
     offsets = (points - middle) / half
-    spread = offsets.std() or 1.0
+    spread = offsets.std()
     offsets = (offsets / spread)[:, None]
     model = GaussianMixture(min(n_components, len(np.unique(offsets))), random_state=0)
     with warnings.catch_warnings():
@@ -95,6 +97,9 @@ def histogram(y, weight, n_bins):
     >>> means, spreads, shares.round(3)
     (array([0., 3.]), array([0., 0.]), array([0.667, 0.333]))
     """
+    values, _ = distinct_targets(y, weight)
+    if len(values) == 1:
+        return values, np.zeros(1), np.ones(1)
     binner = LinearBinner(n_bins).fit(y, sample_weight=weight)
     is_used = binner.counts_ > 0
     counts = binner.counts_[is_used]

@@ -5,7 +5,7 @@ from torch import nn
 
 from sk_hca.binning import make_binner
 from sk_hca.losses._recipes import BaseLoss
-from sk_hca.losses._reduction import weighted_mean
+from sk_hca.losses._reduction import check_weight, weighted_mean
 
 
 def discrete_constrained_loss(pred, target, edges, weight=None):
@@ -54,9 +54,10 @@ def discrete_constrained_loss(pred, target, edges, weight=None):
     tensor(2.)
     """
     error = pred - target
+    weight = torch.ones_like(error) if weight is None else weight.to(error.dtype)
+    check_weight(weight, error)
     inner = edges[1:-1].contiguous()
     is_wrong = torch.bucketize(pred, inner) != torch.bucketize(target, inner)
-    weight = torch.ones_like(error) if weight is None else weight.to(error.dtype)
     bias = (weight * error).sum()
     is_biased = error * bias.sign() > 0
     distance = error.abs()

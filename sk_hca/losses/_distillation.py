@@ -7,7 +7,9 @@ which is Eqs. 13 and 14 taken together and stable at any scale.  Pooling by the 
 
 import torch
 
+from sk_hca.base import check_alias
 from sk_hca.hierarchy import (
+    ALIGNMENTS,
     LevelCascade,
     as_rows,
     level_softmax,
@@ -15,6 +17,7 @@ from sk_hca.hierarchy import (
     pool_logsumexp,
     pool_max,
 )
+from sk_hca.losses._precision import in_full_precision
 from sk_hca.losses._reduction import weighted_mean
 
 
@@ -59,6 +62,7 @@ def pool_student(student_logits, parents, n_classes, alignment="max", steps=None
     >>> pool_student(logits, parents, [2], alignment="max")[0].softmax(dim=1)
     tensor([[0.4444, 0.5556]])
     """
+    check_alias("alignment", alignment, ALIGNMENTS)
     sizes = [*n_classes, student_logits.shape[1]]
     steps = level_steps(parents, n_classes) if steps is None else steps
     if steps is not None:
@@ -102,6 +106,7 @@ class _LevelDivergence(torch.autograd.Function):
     """All levels in one pass; the gradient is student minus teacher."""
 
     @staticmethod
+    @in_full_precision
     def forward(ctx, student, teacher, n_classes):
         q, log_sums = level_softmax(student, n_classes)
         p, teacher_log_sums = level_softmax(teacher, n_classes)

@@ -16,7 +16,8 @@ def weighted_mean(loss, weight=None):
         Loss of each target.
 
     weight : Tensor of shape (N, *S), optional
-        Weight of each target; a missing target weighs 0.
+        Weight of each target; a missing target weighs 0.  Its loss must be a number
+        all the same: replace missing targets by one first.
 
     Returns
     -------
@@ -30,6 +31,17 @@ def weighted_mean(loss, weight=None):
     tensor(2.)
     """
     if weight is None:
-        return loss.mean()
+        return loss.mean() if loss.numel() else loss.sum()
+    check_weight(weight, loss)
     weight = weight.to(loss.dtype)
     return (loss * weight).sum() / weight.sum().clamp_min(torch.finfo(loss.dtype).tiny)
+
+
+def check_weight(weight, target):
+    """Refuse weights that are not one per target, which would be spread over others."""
+    if weight.shape != target.shape:
+        raise ValueError(
+            f"weight must have the shape of the targets, {tuple(target.shape)}; got "
+            f"{tuple(weight.shape)}. Give every target its weight; weight.expand "
+            "repeats that of a sample."
+        )

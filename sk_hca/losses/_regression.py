@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn.functional import huber_loss, l1_loss, mse_loss
 
 from sk_hca.backbones import LocationScaleHead
+from sk_hca.base import check_alias
 from sk_hca.losses._recipes import BaseLoss
 
 REGRESSION_LOSSES: dict[str, Callable] = {
@@ -38,6 +39,7 @@ def regression_map(pred, target, loss):
     >>> regression_map(torch.tensor([1.0, 3.0]), torch.zeros(2), loss="absolute")
     tensor([1., 3.])
     """
+    check_alias("loss", loss, REGRESSION_LOSSES)
     return REGRESSION_LOSSES[loss](pred, target, reduction="none")
 
 
@@ -83,6 +85,7 @@ def focal_regression_map(pred, target, loss, beta, gamma=1.0, activation="sigmoi
     >>> focal_regression_map(error, torch.zeros(3), loss="absolute", beta=1.0)
     tensor([4.9958e-03, 4.6212e-01, 9.9991e+00])
     """
+    check_alias("activation", activation, ("sigmoid", "tanh"))
     # 2 s(x) - 1 is tanh(x / 2).  Above zero, where every power has a finite slope.
     steepness = beta / 2 if activation == "sigmoid" else beta
     share = torch.tanh(steepness * (pred - target).abs())

@@ -71,10 +71,12 @@ def ranksim_penalty(features, y, interpolation=2.0, generator=None):
     """
     _check(features, y, interpolation)
     features, y = pool_places(features, y)
-    directions = _directions(features)
-    drawn = _one_per_target(y, _draw_keys(directions.detach(), generator))
-    directions, y = directions.index_select(0, drawn), y.index_select(0, drawn)
-    similarity = _Ranks.apply(directions @ directions.t(), interpolation)
+    # Ranks of products in a short type would be those of its rounding.
+    with torch.autocast(features.device.type, enabled=False):
+        directions = _directions(features)
+        drawn = _one_per_target(y, _draw_keys(directions.detach(), generator))
+        directions, y = directions.index_select(0, drawn), y.index_select(0, drawn)
+        similarity = _Ranks.apply(directions @ directions.t(), interpolation)
     nearness = _ranks(-(y.unsqueeze(1) - y).abs()).to(similarity.dtype)
     return (similarity - nearness).square().mean(dim=1).sum()
 
@@ -111,6 +113,7 @@ def pool_places(features, y, weight=None):
 
     y : Tensor of shape (n,)
     """
+    features, y = _widened(features), _widened(y)
     if y.ndim > 1:
         features, y = features.flatten(2), y.flatten(1)
         share = torch.ones_like(y) if weight is None else weight.flatten(1)
@@ -121,6 +124,11 @@ def pool_places(features, y, weight=None):
     if weight is None:
         return features, y
     return features[weight > 0], y[weight > 0]
+
+
+def _widened(x):
+    """Return integers and short floats in float32; longer ones stay as they are."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _draw_keys(directions, generator):

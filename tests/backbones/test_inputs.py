@@ -110,6 +110,15 @@ def test_bytes_are_scaled():
     torch.testing.assert_close(answer, by_quartiles(X).float())
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("shape", [(50, 3), (20, 3, 4, 2)], ids=["table", "images"])
+def test_types_unknown_to_numpy_arithmetic_are_scaled(shape, dtype):
+    X = (draw(shape, loc=0) > 0).to(dtype)
+    expected = Inputs(torch.float32).measure(cut(X.float(), ones(X)))(X.float())
+    actual = Inputs(torch.float32).measure(cut(X, ones(X)))(X)
+    torch.testing.assert_close(actual, expected)
+
+
 def test_outliers_are_clipped():
     X = draw((50, 1), loc=0, scale=1)
     inputs = Inputs(torch.float32, limit=10.0).measure(cut(X, ones(X)))

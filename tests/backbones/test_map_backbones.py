@@ -11,6 +11,7 @@ from sk_hca.backbones import (
     TimmBackbone,
     TorchvisionBackbone,
     UNetBackbone,
+    make_backbone,
 )
 from sk_hca.binning import LogBinner
 from sk_hca.datasets import local_counts, make_imbalanced_maps
@@ -116,6 +117,13 @@ def test_depth_network_halves_the_image_and_learns(encoder):
         DepthBackbone(encoder, width=8), binner=LogBinner(8), max_epochs=1, batch_size=2
     )
     assert model.fit(X, y).predict(X).shape == (2, 15, 21)
+
+
+@pytest.mark.parametrize("width", [-3, 0, 2.5])
+def test_depth_network_refuses_widths_that_are_none(width):
+    with pytest.raises(ValueError, match="'width' parameter of DepthBackbone must be"):
+        make_backbone(DepthBackbone(width=width))
+    assert make_backbone(DepthBackbone(width=np.int64(8))).width == 8
 
 
 def test_networks_of_timm_train_a_step_and_answer():

@@ -157,6 +157,12 @@ def test_instance_is_copied():
     assert not torch.equal(built[0].weight, module[0].weight)
 
 
+def test_parameters_of_an_instance_are_refused():
+    recipe = ModuleBackbone(nn.Linear(3, 4)).set_params(width=3)
+    with pytest.raises(ValueError, match="module is a Linear already made"):
+        recipe.build((3,))
+
+
 def test_every_build_starts_from_the_instance():
     module = nn.Linear(3, 4)
     recipe = ModuleBackbone(module)

@@ -120,6 +120,12 @@ def test_cascade_shares_gradient_among_ties():
     assert logits.grad.tolist() == [[0.5, 0.5, 1.0]]
 
 
+@pytest.mark.parametrize("alignment", ["mean", "Sum", None])
+def test_cascade_refuses_unknown_alignment(alignment):
+    with pytest.raises(ValueError, match="alignment must be one of 'max', 'sum'; got"):
+        LevelCascade(STEPS, SIZES).pool(draw(SIZES[-1]), alignment)
+
+
 def test_cascade_of_one_level_is_the_level():
     logits = draw(5)
     assert torch.equal(LevelCascade([], [5]).pool(logits), logits)

@@ -132,6 +132,9 @@ def test_recursive_reproduces_the_release(load_oracle, h):
         (([1, 2], 2, "equal"), "'strategy' parameter"),
         (([1, 2, 3], 3, "recursive"), "power of two; got 3. Take 2,"),
         (([1, 2], 2, "equal_length", [0, 1]), "edges must hold 3 borders"),
+        (([1, 2], 2, "equal_length", [0, 1, np.inf]), "edges must be finite"),
+        (([1, 2], 2, "equal_length", [0, np.nan, 1]), "edges must be finite"),
+        (([1, 2], 2, "equal_length", [2, 1, 0]), "strictly increasing; got"),
     ],
 )
 def test_merge_classes_refuses_wrong_input(arguments, message):

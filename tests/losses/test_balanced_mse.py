@@ -220,6 +220,21 @@ def test_shapes_that_would_broadcast_are_refused(form):
 
 
 @each_form
+@pytest.mark.parametrize("shape", [(4, 2), (2, 1), (2,)], ids=str)
+def test_weights_of_another_shape_are_refused(form, shape):
+    with pytest.raises(ValueError, match=r"shape of the targets, \(2, 4\); got \("):
+        integrate(draw(2, 4), draw(2, 4), 1.0, form, torch.ones(shape))
+
+
+def test_batch_with_a_single_weighted_target_teaches_nothing():
+    pred, weight = draw(4).requires_grad_(), torch.eye(4)[1]
+    loss = batch_monte_carlo(pred, draw(4, seed=1), 1.0, weight)
+    loss.backward()
+    assert loss == 0
+    assert not pred.grad.any()
+
+
+@each_form
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan])
 def test_noise_that_is_not_positive_is_refused(form, sigma):
     with pytest.raises(ValueError, match="noise_sigma must be positive; got"):

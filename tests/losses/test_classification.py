@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch.nn.functional import one_hot
+from torch.nn.functional import cross_entropy, one_hot
 
 from sk_hca.losses import cross_entropy_map, hierarchical_cross_entropy
 
@@ -112,3 +112,69 @@ def test_cross_entropy_is_finite_at_extreme_logits(form, tail):
 def test_cross_entropy_refuses_level_without_targets():
     with pytest.raises(ValueError, match=r"zip\(\) argument"):
         cross_entropy_map(draw_logits(()), draw_classes(())[:2])
+
+
+@each_tail
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32], ids=str)
+@pytest.mark.parametrize("n_soft", [0, 1])
+def test_cross_entropy_takes_indices_of_any_integer_type(tail, dtype, n_soft):
+    levels, classes = draw_logits(tail), draw_classes(tail)
+    short = [*soft(classes)[:n_soft], *(index.to(dtype) for index in classes[n_soft:])]
+    torch.testing.assert_close(
+        cross_entropy_map(levels, short), cross_entropy_map(levels, classes)
+    )
+
+
+def test_cross_entropy_of_index_takes_impossible_classes():
+    levels, classes = draw_logits(()), draw_classes(())
+    other = (classes[1] + 1) % SIZES[1]
+    levels[1][torch.arange(8), other] = -torch.inf
+    for logits in levels:
+        logits.requires_grad_()
+    loss = hierarchical_cross_entropy(levels, classes)
+    expected = sum(map(cross_entropy, levels, classes))
+    torch.testing.assert_close(loss, expected)
+    for fast, slow in zip(
+        torch.autograd.grad(loss, levels),
+        torch.autograd.grad(expected, levels),
+        strict=True,
+    ):
+        torch.testing.assert_close(fast, slow)
+
+
+@pytest.mark.parametrize("index", [-1, 2])
+def test_cross_entropy_refuses_index_of_another_level(index):
+    levels, classes = draw_logits(()), draw_classes(())
+    classes[0][3] = index
+    with pytest.raises(ValueError, match="of 2 classes must lie between 0 and 1; got"):
+        cross_entropy_map(levels, classes)
+
+
+@pytest.mark.parametrize("shape", [(8, 1, 1), (1, 3, 2), (8,)], ids=str)
+def test_cross_entropy_refuses_indices_that_would_broadcast(shape):
+    classes = [torch.zeros(shape, dtype=torch.long)] * len(SIZES)
+    with pytest.raises(ValueError, match=r"must have shape \(8, 3, 2\) for logits of"):
+        cross_entropy_map(draw_logits((3, 2)), classes)
+
+
+@each_tail
+@pytest.mark.parametrize("form", ["index", "distribution"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_autocast_does_not_shorten_the_cross_entropy(tail, form, dtype):
+    levels = [logits.requires_grad_() for logits in draw_logits(tail, dtype=dtype)]
+    classes = draw_classes(tail)
+    targets = classes if form == "index" else soft(classes)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = hierarchical_cross_entropy(levels, targets)
+    expected = sum(
+        cross_entropy(logits.float(), index)
+        for logits, index in zip(levels, classes, strict=True)
+    )
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, expected)
+    for fast, slow in zip(
+        torch.autograd.grad(loss, levels),
+        torch.autograd.grad(expected, levels),
+        strict=True,
+    ):
+        torch.testing.assert_close(fast, slow)

@@ -55,11 +55,15 @@ def test_any_targets_have_a_finite_mixture(values, n):
     assert shares.sum() == pytest.approx(1.0)
 
 
-def test_equal_targets_are_one_component():
-    means, spreads, shares = mixture(np.full(9, 3.0), None, 8)
-    assert means == pytest.approx(3.0)
-    assert spreads == pytest.approx(0.0, abs=0.01)
-    assert shares == 1.0
+@pytest.mark.parametrize("density", [mixture, histogram])
+def test_equal_targets_are_one_component(density):
+    assert density(np.full(9, 3.0), None, 8) == (3.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+def test_mixture_of_one_value_at_all_quantiles_has_no_unit(unit):
+    y = unit * np.append(np.zeros(4999), 1.0)
+    assert mixture(y, None, 8) == (0.0, 0.0, 1.0)
 
 
 def test_histogram_leaves_empty_bins_out():

@@ -104,3 +104,12 @@ def test_target_on_a_border_belongs_to_the_interval_below(dtype):
     border = torch.tensor((edges - center) / scale).to(dtype)[1:-1]
     index = torch.bucketize(border, criterion.edges[1:-1])
     assert index.tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1,)], ids=str)
+def test_weights_of_another_shape_are_refused(shape):
+    edges = torch.tensor([0.0, 0.5, 1.0])
+    with pytest.raises(ValueError, match=r"shape of the targets, \(3,\); got \("):
+        discrete_constrained_loss(
+            torch.zeros(3), torch.ones(3), edges, torch.ones(shape)
+        )

@@ -9,6 +9,7 @@ from sk_hca.hierarchy import pool_max, pool_sum
 from sk_hca.losses import (
     distillation_loss,
     distillation_map,
+    divergence_map,
     pool_student,
 )
 
@@ -272,3 +273,36 @@ def test_distillation_refuses_level_without_map():
     student, levels = draw(())
     with pytest.raises(ValueError, match=r"zip\(\) argument"):
         distillation_map(student, levels, PARENTS[:1])
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_unknown_alignment_is_refused(nested):
+    student, levels = draw(())
+    parents = PARENTS if nested else [PARENTS[0].flip(0), *PARENTS[1:]]
+    with pytest.raises(ValueError, match=r"alignment must be one of .*; got 'mean'"):
+        distillation_loss(student, levels, parents, "mean")
+
+
+@each_tail
+@each_alignment
+def test_autocast_does_not_shorten_the_distillation(tail, alignment):
+    student, levels = draw(tail, dtype=torch.float32)
+    expected = distillation_loss(student, levels, PARENTS, alignment)
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = distillation_loss(student, levels, PARENTS, alignment)
+    torch.testing.assert_close(actual, expected)
+
+
+@each_tail
+def test_autocast_does_not_shorten_the_divergence_of_short_logits(tail):
+    student, teacher = (
+        torch.cat(draw(tail, dtype=torch.bfloat16, seed=seed)[1], dim=1)
+        for seed in (1, 2)
+    )
+    student.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = divergence_map(student, teacher, tuple(SIZES))
+    expected = divergence_map(student.float(), teacher.float(), tuple(SIZES))
+    torch.testing.assert_close(actual, expected)
+    gradients = [torch.autograd.grad(x.sum(), student)[0] for x in (actual, expected)]
+    torch.testing.assert_close(*gradients)

@@ -58,3 +58,16 @@ def test_weighted_mean_is_zero_when_no_target_counts(dtype, tail):
 def test_weighted_mean_keeps_type_of_loss():
     loss = draw((), torch.float32)
     assert weighted_mean(loss, torch.ones(8, dtype=torch.float64)).dtype == loss.dtype
+
+
+def test_weighted_mean_of_nothing_is_zero():
+    assert weighted_mean(torch.zeros(0)) == 0
+    assert weighted_mean(torch.zeros(0), torch.zeros(0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight"), [((3,), (3, 1)), ((2, 4, 4), (2, 1, 1)), ((3, 1), (3,))]
+)
+def test_weighted_mean_refuses_weights_that_would_broadcast(shape, weight):
+    with pytest.raises(ValueError, match="weight must have the shape of the targets"):
+        weighted_mean(torch.ones(shape), torch.ones(weight))

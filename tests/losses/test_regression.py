@@ -109,3 +109,11 @@ def test_recipe_compares_the_location_with_the_target(recipe, expected):
         output(torch.tensor([0.5, 3.0])), torch.zeros(2), torch.tensor([0.0, 2.0])
     )
     torch.testing.assert_close(mean, torch.tensor(expected[1]))
+
+
+def test_unknown_names_are_refused():
+    x = torch.ones(2)
+    with pytest.raises(ValueError, match=r"loss must be one of .*; got 'l1'"):
+        regression_map(x, x, "l1")
+    with pytest.raises(ValueError, match=r"activation must be .*; got 'relu'"):
+        focal_regression_map(x, x, "absolute", 1.0, activation="relu")

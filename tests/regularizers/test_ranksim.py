@@ -130,6 +130,35 @@ def test_maps_are_averaged():
     torch.testing.assert_close(ranksim_penalty(features, y), expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("tail", [(), (3,)], ids=["table", "map"])
+def test_targets_may_be_of_any_type(dtype, tail):
+    features = torch.randn(12, 4, *tail, generator=seed(0))
+    y = torch.randint(0, 90, (12, *tail), generator=seed(1))
+    expected = ranksim_penalty(features, y.float(), generator=seed(2))
+    actual = ranksim_penalty(features, y.to(dtype), generator=seed(2))
+    torch.testing.assert_close(actual, expected)
+    torch.testing.assert_close(
+        RankSim(1.0)(features, y.to(dtype)), RankSim(1.0)(features, y.float())
+    )
+
+
+def test_short_features_are_compared_in_float32():
+    features, y = make_batch(dtype=torch.bfloat16)
+    loss = ranksim_penalty(features, y)
+    loss.backward()
+    torch.testing.assert_close(loss, ranksim_penalty(features.float(), y))
+    assert features.grad.dtype == torch.bfloat16
+
+
+def test_autocast_does_not_shorten_the_similarities():
+    features, y = make_batch(40, dtype=torch.float32)
+    expected = ranksim_penalty(features, y % 7, generator=seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = ranksim_penalty(features, y % 7, generator=seed(0))
+    assert torch.equal(actual, expected)
+
+
 def test_missing_places_of_maps_are_left_out():
     features = torch.randn(5, 4, 3, generator=seed(0), dtype=torch.float64)
     y = torch.randn(5, 3, generator=seed(1), dtype=torch.float64)
