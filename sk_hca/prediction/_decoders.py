@@ -42,10 +42,10 @@ def decode_argmax(logits, values):
     n_classes = logits.shape[1]
     dtype = torch.promote_types(logits.dtype, torch.float32)
     rank = torch.arange(n_classes, 0, -1, dtype=dtype, device=logits.device)
-    is_largest = (logits == highest).to(dtype)
+    is_largest = (logits - highest).to(dtype).eq_(0)
     ranks = is_largest.mul_(rank.view(1, -1, *(1,) * (logits.ndim - 2)))
     index = n_classes - ranks.amax(dim=1).long()
-    # A NaN equals nothing, and -inf everywhere all: neither must turn into a class.
+    # A NaN equals nothing, nor does infinity: neither must turn into a class.
     y = values[index.clamp_max(n_classes - 1)]
     return torch.where(highest.squeeze(1).isfinite(), y, torch.nan)
 

@@ -153,8 +153,8 @@ class StageNet(NeuralNet):
         except KeyboardInterrupt:
             self.interrupted_ = True
             warnings.warn(
-                f"Training was interrupted in epoch {len(self.history)} of "
-                f"{self.max_epochs}: the model is what it has learned until then.",
+                f"Training was interrupted in epoch {len(self.history)}: the model is "
+                "what it has learned until then.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

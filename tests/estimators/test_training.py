@@ -179,7 +179,7 @@ def test_training_that_the_user_ends_keeps_what_was_learned_and_says_so(kind):
     model = make_model(
         kind, backbone=Impatient(2 * n_batches + 1), batch_size=10, max_epochs=9
     )
-    with pytest.warns(ConvergenceWarning, match="interrupted in epoch 3 of 9"):
+    with pytest.warns(ConvergenceWarning, match="interrupted in epoch 3: the model"):
         model.fit(X, y)
     assert np.isfinite(model.predict(X)).all()
 
