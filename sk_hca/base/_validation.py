@@ -29,9 +29,10 @@ def check_targets(y, *, name="y"):
         If there is no target, one is not finite, or there is more than one column.
     """
     y = np.asarray(y)
+    if y.dtype.kind in "mM":
+        y = np.where(np.isnat(y), np.nan, y.astype(np.float64))
     if y.dtype not in (np.float32, np.float64):
-        is_missing = np.isnat(y) if y.dtype.kind in "mM" else False
-        y = np.where(is_missing, np.nan, y.astype(np.float64))
+        y = y.astype(np.float64)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
