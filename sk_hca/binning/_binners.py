@@ -150,9 +150,9 @@ class LogBinner(BaseBinner):
         Number of classes, with the floor class.
 
     lower : float, default=None
-        Where the log scale begins; targets at or below it share the first class, the
-        floor.  None begins at the smallest positive target, and makes a floor class of
-        the zeros where there are any.
+        Where the log scale begins, if there are targets below: then all up to it share
+        the first class, the floor.  None begins at the smallest positive target, and
+        makes a floor class of the zeros where there are any.
 
     empty : {"midpoint", "merge"}, default="midpoint"
         What becomes of a class without samples, see :class:`BaseBinner`.

@@ -121,8 +121,8 @@ def log_edges(y, n_bins, lower=None):
         Number of intervals, C, with the floor class; at least 2.
 
     lower : float, default=None
-        Where the log scale begins.  None begins at the smallest positive target; where
-        there are zeros too, midway between them and it, so that the zeros are alone.
+        Where the log scale begins, if there are targets below.  None begins at the
+        smallest positive target; with zeros, midway to it, so that these are alone.
 
     Returns
     -------
