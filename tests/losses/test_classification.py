@@ -125,6 +125,13 @@ def test_cross_entropy_takes_indices_of_any_integer_type(tail, dtype, n_soft):
     )
 
 
+def assert_same_loss_and_slopes(loss, expected, levels):
+    torch.testing.assert_close(loss, expected)
+    gradients = (torch.autograd.grad(value, levels) for value in (loss, expected))
+    for fast, slow in zip(*gradients, strict=True):
+        torch.testing.assert_close(fast, slow)
+
+
 def test_cross_entropy_of_index_takes_impossible_classes():
     levels, classes = draw_logits(()), draw_classes(())
     other = (classes[1] + 1) % SIZES[1]
@@ -133,13 +140,7 @@ def test_cross_entropy_of_index_takes_impossible_classes():
         logits.requires_grad_()
     loss = hierarchical_cross_entropy(levels, classes)
     expected = sum(map(cross_entropy, levels, classes))
-    torch.testing.assert_close(loss, expected)
-    for fast, slow in zip(
-        torch.autograd.grad(loss, levels),
-        torch.autograd.grad(expected, levels),
-        strict=True,
-    ):
-        torch.testing.assert_close(fast, slow)
+    assert_same_loss_and_slopes(loss, expected, levels)
 
 
 @pytest.mark.parametrize("index", [-1, 2])
@@ -171,10 +172,4 @@ def test_autocast_does_not_shorten_the_cross_entropy(tail, form, dtype):
         for logits, index in zip(levels, classes, strict=True)
     )
     assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, expected)
-    for fast, slow in zip(
-        torch.autograd.grad(loss, levels),
-        torch.autograd.grad(expected, levels),
-        strict=True,
-    ):
-        torch.testing.assert_close(fast, slow)
+    assert_same_loss_and_slopes(loss, expected, levels)
