@@ -130,7 +130,9 @@ def compare(
         for split in check_cv(cv, y).split(X, y, groups)
     ]
     if not splits:
-        raise ValueError("cv must give at least one fold; got none.")
+        raise ValueError(
+            "cv must give at least one fold; got none. Give splits, or a number."
+        )
     outcomes = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_predict)(name, clone(estimator), X, y, fold, splits[fold])
         for name, estimator in estimators.items()

@@ -157,3 +157,13 @@ def test_network_in_place_leaves_raw_inputs_alone(measured):
         inputs.measure(cut(X, ones(X)))
     nn.Sequential(inputs, nn.Threshold(1e9, 0.0, inplace=True))(X)
     assert torch.equal(X, kept)
+
+
+@pytest.mark.parametrize("unit", [0.1, 0.3, 1 / 7])
+def test_unit_of_the_weights_does_not_move_the_scale(unit):
+    for size in range(2, 60):
+        X, weight = draw((size, 2)), torch.ones(size, dtype=torch.float64)
+        expected = Inputs(torch.float32).measure([(X, weight)])
+        actual = Inputs(torch.float32).measure([(X, unit * weight)])
+        assert torch.equal(actual.center, expected.center)
+        assert torch.equal(actual.scale, expected.scale)
