@@ -320,7 +320,7 @@ def make_net(module, criterion, train, settings, valid=None):
     if anneals:
         # One step more than there are batches: the last batch still learns a little.
         callbacks.append(("schedule", OneCycle(n_steps + 1)))
-    if valid is not None:
+    if valid is not None and params["train_split"] is not None:
         stopping = EarlyStopping(patience=settings.patience, load_best=True)
         callbacks.append(("early_stopping", stopping))
     if settings.verbose > 1:

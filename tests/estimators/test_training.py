@@ -346,6 +346,21 @@ def test_net_params_are_the_last_word(kind):
 
 
 @BOTH
+def test_net_params_may_leave_out_the_look_at_validation_data(kind):
+    X, y = make_table()
+    model = make_model(
+        kind,
+        validation_fraction=0.25,
+        patience=1,
+        lr=5.0,
+        max_epochs=6,
+        net_params={"train_split": None},
+    ).fit(X, y)
+    assert len(model.history_) == 6
+    assert not any("valid_loss" in epoch for epoch in model.history_)
+
+
+@BOTH
 def test_net_params_may_name_a_schedule_that_is_not_there(kind):
     X, y = make_table()
     net_params = {"callbacks__schedule": None}
