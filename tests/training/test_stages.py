@@ -405,7 +405,7 @@ def test_reading_writes_all_answers_into_one_array(width):
     assert answers is made[0]
     assert answers.dtype == np.float32
     expected = read_network(module, data, "cpu", lambda output: output, batch_size=100)
-    np.testing.assert_allclose(answers, expected, rtol=1e-6)
+    np.testing.assert_allclose(answers, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_reading_keeps_only_answers():
