@@ -86,4 +86,6 @@ class Extractor(nn.Sequential):
         if self.autocast is None:
             return backbone(X)
         with torch.autocast(X.device.type, self.autocast):
-            return backbone(X).to(X.dtype)
+            features = backbone(X)
+        # What is no tensor is refused where its shape is looked at.
+        return features.to(X.dtype) if torch.is_tensor(features) else features

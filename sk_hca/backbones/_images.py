@@ -179,6 +179,11 @@ class TorchvisionBackbone(ImageBackbone):
 
     def build_for(self, n_channels):
         """Make the network; a first layer for other than 3 channels starts anew."""
+        if self.frozen and self.weights is not None and n_channels != 3:
+            raise ValueError(
+                f"A frozen {self.name} keeps its first layer, which takes 3 channels; "
+                f"the images have {n_channels}. Repeat a channel, or set frozen=False."
+            )
         network = load_torchvision(self.name, self.weights, n_channels)
         if not self.pooled:
             is_resnet = self.name.startswith("resnet")
@@ -306,7 +311,9 @@ def load_torchvision(name, weights, n_channels):
     is_file = isinstance(weights, (str, PathLike))
     network = getattr(models, name)(weights=None if is_file else weights)
     if is_file:
-        network.load_state_dict(torch.load(weights, weights_only=True))
+        network.load_state_dict(
+            torch.load(weights, map_location="cpu", weights_only=True)
+        )
     if name.startswith("resnet"):
         network.conv1 = fitting(network.conv1, n_channels)
     else:

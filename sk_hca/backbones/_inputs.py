@@ -84,11 +84,24 @@ class Inputs(nn.Module):
         X = self.arrange(X)
         return X.view(torch.uint8) if X.dtype == torch.bool else X
 
+    def augmented(self, X):
+        """Augment a batch, and check that it is one still."""
+        changed = self.augment(X)
+        if not (torch.is_tensor(changed) and changed.shape[:2] == X.shape[:2]):
+            shape = tuple(changed.shape) if torch.is_tensor(changed) else None
+            raise ValueError(
+                "augment must give back a tensor of as many samples and channels as it "
+                f"takes, ({X.shape[0]}, {X.shape[1]}, ...); it gave a "
+                f"{type(changed).__name__} of shape {shape}."
+            )
+        return changed
+
     def forward(self, X):
         """Scale in the type of the data, then cast."""
         X = self.arranged(X)
         if self.training and self.augment is not None:
-            X = self.augment(X)
+            # Of a copy: an augmentation may work in place.
+            X = self.augmented(X.clone())
         if self.center is None:
             # A copy: a network that works in place must not write into the user's data.
             return X.to(self.dtype, copy=True)

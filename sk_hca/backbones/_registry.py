@@ -72,7 +72,16 @@ class ModuleBackbone(BaseBackbone):
                     f"a {type(self.module).__name__} already made; got {self.params}. "
                     "Give its class as module, or leave params out."
                 )
-            return copy.deepcopy(self.module)
+            try:
+                return copy.deepcopy(self.module)
+            except (
+                RuntimeError,
+                ValueError,
+            ) as error:  # as those of some layers not yet initialised
+                raise ValueError(
+                    f"The {type(self.module).__name__} cannot be copied: {error} Give "
+                    "its class, or a function that makes it, as the backbone."
+                ) from error
         params = dict(self.params or {})
         if "n_features" in inspect.signature(self.module).parameters:
             params.setdefault("n_features", shape[0])

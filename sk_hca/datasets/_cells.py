@@ -103,7 +103,12 @@ def _check_sizes(shape, stride):
     """Check the size of an image and of a cell."""
     if not isinstance(stride, Integral) or int(stride) < 1:
         raise ValueError(f"stride must be a positive integer; got {stride!r}.")
-    if len(shape) != 2 or not all(
+    return check_size(shape)
+
+
+def check_size(shape):
+    """Check the size of an image."""
+    if np.shape(shape) != (2,) or not all(
         isinstance(n, Integral) and int(n) > 0 for n in shape
     ):
         raise ValueError(

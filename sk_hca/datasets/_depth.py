@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.format import read_array
 from sklearn.utils import Bunch
 
+from sk_hca.datasets._cells import check_size
 from sk_hca.datasets._folder import (
     absolute_path,
     reading,
@@ -155,8 +156,7 @@ def read_depth_maps(paths, shape=(114, 152)):
     >>> depth.shape  # doctest: +SKIP
     (1, 114, 152)
     """
-    if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"shape must be a pair (H, W) of positive sizes; got {shape}.")
+    shape = check_size(shape)
     try:
         from PIL import Image
     except ImportError as error:
@@ -177,7 +177,10 @@ def read_depth_maps(paths, shape=(114, 152)):
 
 def _read_pairs(root, table):
     """Read the paths of images and depth maps; the lists call the root ``data``."""
-    with open(table, encoding="utf-8-sig", newline="") as lines:
+    with (
+        open(table, encoding="utf-8-sig", newline="") as lines,
+        reading(table, "text in UTF-8"),
+    ):
         rows = [row for row in csv.reader(lines) if row]
     for number, row in enumerate(rows, start=1):
         if len(row) != 2 or not all(row):

@@ -78,8 +78,9 @@ def read_columns(path, columns):
     """Read some columns of a csv file with a header, each as a list of texts."""
     with open(path, encoding="utf-8-sig", newline="") as table:
         reader = csv.DictReader(table)
-        require_columns(path, columns, reader.fieldnames or [])
-        rows = list(reader)
+        with reading(path, "text in UTF-8"):
+            rows, names = list(reader), reader.fieldnames
+    require_columns(path, columns, names or [])
     return [[row[column] for row in rows] for column in columns]
 
 

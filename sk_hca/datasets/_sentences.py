@@ -12,6 +12,7 @@ from sklearn.utils import Bunch
 from sk_hca.datasets._folder import (
     absolute_path,
     finite_number,
+    reading,
     require_columns,
     require_file,
 )
@@ -95,7 +96,7 @@ def load_sts_b_dir(root):
 
 def _read_pairs(path):
     """Read the pairs and scores of one split."""
-    with open(path, encoding="utf-8-sig") as table:
+    with open(path, encoding="utf-8-sig") as table, reading(path, "text in UTF-8"):
         header, *lines = [line.strip().split("\t") for line in table] or [[]]
     require_columns(path, _COLUMNS, header)
     places = [header.index(column) for column in _COLUMNS]

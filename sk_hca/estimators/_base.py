@@ -10,7 +10,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -31,6 +31,7 @@ from sk_hca.binning import distinct_targets
 from sk_hca.estimators._design import check_design, design_of
 from sk_hca.estimators._door import DataDoor
 from sk_hca.estimators._execution import PRECISIONS, resolve_device, resolve_precision
+from sk_hca.estimators._scoring import PlaceRegressor
 from sk_hca.estimators._stages import CommitteeCriterion, PenalizedCriterion
 from sk_hca.estimators._weighing import weighed
 from sk_hca.regularizers import make_penalty, make_smoother
@@ -52,7 +53,7 @@ ROWS_ON_CPU, LOGITS_ON_CPU = 2**12, 2**21
 ROWS_ELSEWHERE, LOGITS_ELSEWHERE = 2**15, 2**26
 
 
-class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
+class BaseDeepRegressor(DataDoor, PlaceRegressor, BaseEstimator):
     """A regressor that holds a network, trained by gradient descent.
 
     A subclass lists the parameters in its own ``__init__`` and writes `fit`.
@@ -284,8 +285,8 @@ class BaseDeepRegressor(DataDoor, RegressorMixin, BaseEstimator):
         if rows.any():
             raise FloatingPointError(
                 f"The network gave NaN or infinity for {rows.sum()} of {len(rows)} "
-                f"samples, first for sample {rows.argmax()}: its inputs are too far "
-                "from those of training."
+                f"samples, first for sample {rows.argmax()}: its inputs are NaN or "
+                "infinite, or too far from those of training."
             )
         return answers
 

@@ -14,9 +14,11 @@ from sklearn.base import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
+from torch.utils.data import Dataset
 
 from sk_hca.base import check_targets
 from sk_hca.estimators._base import draw_seed, keeping_the_model
@@ -45,7 +47,8 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     ----------
     estimator : object
         A regressor for one target per sample, with `fit` and `predict`; where it has
-        ``predict_interval(X, coverage)``, that is widened, or narrowed.  One that is
+        ``predict_interval(X, coverage)``, that is widened, or narrowed: it, the last
+        step of a pipeline, or the best estimator of a search.  One that is
         fitted already, given as :class:`sklearn.frozen.FrozenEstimator`, stays as it
         is; then all data of `fit` must be new to it, and count as held out.
 
@@ -176,6 +179,12 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
             If too few targets are held out, so that intervals are infinite.
         """
         with keeping_the_model(self):
+            if isinstance(X, Dataset) or getattr(y, "ndim", 1) > 2:
+                raise ValueError(
+                    "ConformalRegressor takes one target per sample, and inputs that "
+                    "can be split: an array, a frame, or what ImageFiles gives. It got "
+                    f"X as {type(X).__name__} and y with {getattr(y, 'ndim', 1)} axes."
+                )
             X, y = validate_data(self, X, y, skip_check_array=True)
             y = check_targets(_check_y(y, y_numeric=True))
             X, y = indexable(X, y)
@@ -222,12 +231,8 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return conformal_hull(self._own_interval(X), self.margins_, self.borders_)
 
     def _own_interval(self, X):
-        """Ask the regressor for its interval; its answer, twice, where it has none."""
-        own = getattr(self.estimator_, "predict_interval", None)
-        if own is not None and "coverage" in signature(own).parameters:
-            return own(X, coverage=self.coverage_)
-        answer = np.asarray(self.estimator_.predict(X), dtype=np.float64)
-        return np.stack([answer, answer], axis=1)
+        """Ask the regressor for its interval."""
+        return own_interval(self.estimator_, X, self.coverage_)
 
     def _cut_regions(self, y):
         """Return borders on the target line, and the region between each two."""
@@ -303,3 +308,24 @@ class ConformalRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
+
+
+def own_interval(estimator, X, coverage):
+    """Ask a regressor for its interval; its answer, twice, where it has none.
+
+    Pipelines are followed to their last step, searches to their best estimator.
+    """
+    if isinstance(estimator, FrozenEstimator):
+        return own_interval(estimator.estimator, X, coverage)
+    if hasattr(estimator, "best_estimator_"):
+        return own_interval(estimator.best_estimator_, X, coverage)
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps[:-1]:
+            # "passthrough" has none, nor has what resamples the training data.
+            X = step.transform(X) if hasattr(step, "transform") else X
+        return own_interval(estimator.steps[-1][1], X, coverage)
+    own = getattr(estimator, "predict_interval", None)
+    if own is not None and "coverage" in signature(own).parameters:
+        return own(X, coverage=coverage)
+    answer = np.asarray(estimator.predict(X), dtype=np.float64)
+    return np.stack([answer, answer], axis=1)

@@ -6,6 +6,7 @@ time.
 """
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
@@ -51,7 +52,8 @@ class DataDoor:
             "reset": reset,
             "ensure_min_samples": least_samples(reset),
         }
-        if y is None or np.asarray(y).ndim < 3:
+        X = in_its_type(X)
+        if not is_map(X, y):
             X, y = validate_data(self, X, y, y_numeric=True, **options)
             y = check_targets(y).astype(np.float64, copy=False)
         else:
@@ -72,6 +74,8 @@ class DataDoor:
         if y is None:
             y = dataset_targets(dataset, self.batch_size)
         y = np.asarray(y, dtype=np.float64)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]  # as torch's losses want targets
         if len(y) != len(dataset):
             raise ValueError(
                 f"y must hold one target per item of the dataset, {len(dataset)}; it "
@@ -87,6 +91,7 @@ class DataDoor:
             check_items(X, 1)
             self._check_input_shape(X)
             return ItemDataset(X)
+        X = in_its_type(X)
         X = validate_data(self, X, dtype=list(KEPT_TYPES), allow_nd=True, reset=False)
         self._check_input_shape(X)
         return ArrayDataset(X)
@@ -98,6 +103,18 @@ class DataDoor:
                 f"X must hold inputs of shape {self._input_shape}, as in fit; got "
                 f"inputs of shape {shape}."
             )
+
+
+def in_its_type(X):
+    """See a tensor as an array, whose type scikit-learn can tell."""
+    return X.numpy(force=True) if isinstance(X, torch.Tensor) else X
+
+
+def is_map(X, y):
+    """Tell whether targets have places: rows of numbers are a map where inputs have."""
+    shape = np.asarray(y).shape
+    is_row = len(shape) == 2 and shape[1] > 1
+    return len(shape) > 2 or (is_row and np.asarray(X).ndim > 2)
 
 
 def least_samples(starts):
@@ -173,9 +190,9 @@ def check_items(dataset, least):
 
 def dataset_targets(dataset, batch_size):
     """Return a torch dataset's ``targets``, or keep those of its items, in one pass."""
-    if hasattr(dataset, "targets"):
-        return dataset.targets
-    targets = None
+    targets = getattr(dataset, "targets", None)
+    if targets is not None:
+        return targets
     for start in range(0, len(dataset), batch_size):
         part = range(start, min(start + batch_size, len(dataset)))
         for i, item in zip(part, items_at(dataset, part), strict=True):

@@ -122,7 +122,8 @@ class HCARegressor(StudentTrainer):
         callable, as in ``torchvision.transforms.v2``, which draw once for all of it.
 
     callbacks : list or None, default=None
-        Callbacks of skorch, for stage one and two.
+        Callbacks of skorch, for stage one and two; those that watch validation data,
+        for stage one.  ``EpochScoring`` takes a function and ``use_caching=False``.
 
     device : str, default="auto"
         Where to train; "auto" takes a CUDA device if there is one, else the CPU.

@@ -11,7 +11,7 @@ from sk_hca.estimators._heads import HeadTrainer, head_batch_size
 from sk_hca.estimators._stages import student_stage
 from sk_hca.estimators._weighing import weighed
 from sk_hca.targets import make_labels
-from sk_hca.training import train_stage
+from sk_hca.training import train_stage, without_validation
 
 
 class StudentTrainer(HeadTrainer, LevelCalibrator):
@@ -84,6 +84,7 @@ class StudentTrainer(HeadTrainer, LevelCalibrator):
             batch_size=head_batch_size(self.batch_size, n_epochs * len(data)),
             lr=distillation.lr,
             max_epochs=n_epochs,
+            callbacks=without_validation(self.callbacks),
             net_params=shared,
         )
         with seeded(seed, device), self._frozen_features(data) as features:

@@ -8,7 +8,7 @@ from sk_hca.training._batches import (
     batches,
     items_at,
 )
-from sk_hca.training._callbacks import FiniteLoss
+from sk_hca.training._callbacks import FiniteLoss, without_validation
 from sk_hca.training._feeding import (
     PrefetchedBatches,
     ResidentBatches,
@@ -43,4 +43,5 @@ __all__ = [
     "read_network",
     "start_stage",
     "train_stage",
+    "without_validation",
 ]

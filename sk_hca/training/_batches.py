@@ -212,7 +212,7 @@ def batches(dataset, batch_size, shuffle=False, **loading):
 
 def as_tensor(array):
     """Share an array with torch; a read-only one is copied first."""
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")  # one number stays one without an axis
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 

@@ -20,6 +20,9 @@ class FiniteLoss(Callback):
     ------
     FloatingPointError
         If the very first epoch diverges, since there is nothing to go back to.
+
+    ValueError
+        If it is the inputs that are not finite, as those of a dataset may be.
     """
 
     def on_train_begin(self, net, **kwargs):
@@ -28,9 +31,14 @@ class FiniteLoss(Callback):
         trained = self.good_epoch_ > 0
         self.good_weights_ = copy.deepcopy(weights_of(net)) if trained else None
 
-    def on_batch_end(self, net, training=False, loss=None, **kwargs):
-        """Look at the loss of the batch."""
+    def on_batch_end(self, net, batch=None, training=False, loss=None, **kwargs):
+        """Look at the loss of the batch, and at its inputs where that is not finite."""
         if training and not math.isfinite(loss.item()):
+            if not torch.isfinite(batch[0]).all():
+                raise ValueError(
+                    "X holds NaN or infinity, which a network cannot learn from. Fill "
+                    "in what is missing, or leave those samples out."
+                )
             self._go_back(net)
 
     def on_epoch_end(self, net, **kwargs):
@@ -63,6 +71,33 @@ class FiniteLoss(Callback):
             stacklevel=2,
         )
         raise KeyboardInterrupt  # skorch's way to end a training
+
+
+def watches_validation(callback):
+    """Tell whether a callback of skorch looks at the validation data of every epoch."""
+    monitor = getattr(callback, "monitor", None)
+    return isinstance(monitor, str) and monitor.startswith("valid")
+
+
+def without_validation(callbacks):
+    """Return the callbacks that a stage without validation data can have."""
+    return [c for c in callbacks or [] if not watches_validation(callback_of(c))]
+
+
+def refuse_watchers(callbacks):
+    """Refuse callbacks that look at validation data, where there are none."""
+    for item in callbacks or []:
+        callback = callback_of(item)
+        if watches_validation(callback):
+            raise ValueError(
+                f"{type(callback).__name__} watches {callback.monitor!r}, and there "
+                "are no validation data. Set validation_fraction."
+            )
+
+
+def callback_of(item):
+    """Return a callback that may come with a name."""
+    return item[1] if isinstance(item, tuple) and len(item) == 2 else item
 
 
 def parts_of(net):

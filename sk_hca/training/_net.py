@@ -7,11 +7,11 @@ from functools import partial
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, ProgressBar
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, ProgressBar
 from skorch.helper import predefined_split
 
 from sk_hca.training._batches import batches
-from sk_hca.training._callbacks import FiniteLoss, OneCycle
+from sk_hca.training._callbacks import FiniteLoss, OneCycle, callback_of
 from sk_hca.training._feeding import feed, one_pass
 from sk_hca.training._noise import SHORT_STAGE, NoiseDecay
 
@@ -253,11 +253,19 @@ class Given:
 def check_callbacks(callbacks):
     """Refuse what skorch cannot call, since it would fail without a word about it."""
     for item in callbacks or []:
-        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        callback = callback_of(item)
         if not hasattr(callback, "on_train_begin"):
             raise ValueError(
                 "callbacks must hold skorch callbacks, or (name, callback) pairs; got "
                 f"{item!r}."
+            )
+        if isinstance(callback, EpochScoring) and (
+            callback.use_caching or not callable(callback.scoring)
+        ):
+            raise ValueError(
+                "EpochScoring must have use_caching=False and as scoring a function of "
+                "(net, dataset, y): what a net answers here are no targets, but what "
+                "a loss takes."
             )
 
 

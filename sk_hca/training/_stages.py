@@ -8,6 +8,7 @@ import torch
 
 from sk_hca.base import StreamedOutput, check_alias
 from sk_hca.training._batches import batches
+from sk_hca.training._callbacks import refuse_watchers, without_validation
 from sk_hca.training._feeding import feed, one_pass
 from sk_hca.training._net import OPTIMIZERS, make_net
 
@@ -122,7 +123,10 @@ def train_stage(module, criterion, train, settings, valid=None, history=()):
     net : StageNet
         Fitted; its ``module_`` is `module`.
     """
-    net = make_net(module, criterion, train, settings, valid).fit(train, y=None)
+    net = make_net(module, criterion, train, settings, valid)
+    if net.train_split is None:
+        refuse_watchers(settings.callbacks)
+    net.fit(train, y=None)
     # Only now: a schedule takes a net with a history for one whose optimiser goes on.
     for row in net.history:
         row["epoch"] += len(history)
@@ -152,7 +156,7 @@ def continue_stage(net, train, lr):
     # The schedule and early stopping belong to the stage that is over.
     net.callbacks_ = [
         (name, callback)
-        for name, callback in net.callbacks_
+        for name, callback in without_validation(net.callbacks_)
         if name not in ("schedule", "early_stopping", "noise_decay")
     ]
     net.set_params(lr=lr, train_split=None)

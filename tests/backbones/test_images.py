@@ -130,6 +130,13 @@ def test_first_layer_fits_the_channels():
     assert other(torch.rand(1, 1, 9, 9)).shape == layer(torch.rand(1, 3, 9, 9)).shape
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (4, 8, 8)])
+def test_frozen_weights_of_three_channels_want_three_channels(shape):
+    recipe = TorchvisionBackbone(weights="weights.pt", frozen=True)
+    with pytest.raises(ValueError, match=r"takes 3 channels; the images have \d"):
+        recipe.build(shape)
+
+
 def test_networks_of_torchvision_have_names():
     recipe = make_backbone("resnet50")
     assert isinstance(recipe, TorchvisionBackbone)

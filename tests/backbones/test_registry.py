@@ -163,6 +163,11 @@ def test_parameters_of_an_instance_are_refused():
         recipe.build((3,))
 
 
+def test_instance_that_cannot_be_copied_asks_for_its_class():
+    with pytest.raises(ValueError, match=r"cannot be copied: .* Give its class"):
+        ModuleBackbone(nn.LazyBatchNorm1d()).build((3,))
+
+
 def test_every_build_starts_from_the_instance():
     module = nn.Linear(3, 4)
     recipe = ModuleBackbone(module)

@@ -232,9 +232,9 @@ def test_file_that_is_no_image_is_no_depth_map_and_a_missing_one_is_missing(tmp_
         read_depth_maps([path])
 
 
-@pytest.mark.parametrize("shape", [(114,), (0, 152)])
+@pytest.mark.parametrize("shape", [(114,), (0, 152), 100, (100.0, 50.0)])
 def test_depth_maps_refuse_a_shape_that_is_no_pair_of_sizes(shape):
-    with pytest.raises(ValueError, match=r"shape must be a pair \(H, W\)"):
+    with pytest.raises(ValueError, match=r"shape must be \(height, width\)"):
         read_depth_maps([], shape)
 
 

@@ -187,6 +187,21 @@ def test_faces_other_splits_are_named(faces_folder):
         load(root)
 
 
+@pytest.mark.parametrize(
+    ("load", "name", "text"),
+    [
+        (load_agedb_dir, "agedb.csv", "age,path,split\n30,é.jpg,train\n"),
+        (load_sts_b_dir, "train_new.tsv", STS_B_HEADER + pair("é", "b", 1)),
+    ],
+)
+def test_list_in_another_encoding_is_named(tmp_path, load, name, text):
+    write_faces(tmp_path, "agedb.csv", AGEDB)
+    write_pairs(tmp_path, [pair("a", "b", 1)])
+    (tmp_path / name).write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=f"{name} must be text in UTF-8, but cannot"):
+        load(tmp_path)
+
+
 def test_agedb_finds_names_beyond_ascii_by_their_number(tmp_path):
     rows = [*AGEDB, (44, "AgeDB/15872_StВphaneAudran_44_f.jpg", "train")]
     write_faces(tmp_path, "agedb.csv", rows)

@@ -71,6 +71,22 @@ def test_nothing_but_stage_one_is_augmented(kind):
     assert len(recorder.given) == 2 * 3
 
 
+@BOTH
+def test_augmentation_in_place_leaves_the_data_alone(kind):
+    X, y = make_images()
+    given = X.copy()
+    in_order = {"iterator_train__shuffle": False}
+    make_model(kind, lambda X: X.zero_(), net_params=in_order).fit(X, y)
+    np.testing.assert_array_equal(X, given)
+
+
+@BOTH
+@pytest.mark.parametrize("augment", [lambda X: None, lambda X: X[0]])
+def test_augmentation_that_gives_back_no_batch_is_refused(kind, augment):
+    with pytest.raises(ValueError, match="augment must give back a tensor of as many"):
+        make_model(kind, augment).fit(*make_images())
+
+
 def test_scale_of_columns_is_measured_on_inputs_as_they_are():
     X = np.random.default_rng(0).normal(size=(60, 3))
     recorder = Recorder()

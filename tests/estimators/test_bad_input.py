@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import r2_score
 from skorch.callbacks import Callback
 from torch import nn
+from torch.utils.data import TensorDataset
 
 from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.adjustment import AddAdjustment, Distillation, RangeAdjustment
@@ -139,6 +141,35 @@ def test_maps_may_have_missing_targets_only(kind):
         with pytest.raises(ValueError, match="y must hold finite targets"):
             model.fit(X, bad)
     np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@BOTH
+def test_score_compares_all_known_places_of_maps(kind):
+    X, y = make_maps()
+    y[1, 2:] = np.nan
+    weight = np.arange(1.0, 1 + len(y))
+    model = make_model(kind, backbone=map_backbone).fit(X, y)
+    answers, known = model.predict(X), np.isfinite(y)
+    error = np.nansum((y - answers) ** 2) / np.sum((y[known] - y[known].mean()) ** 2)
+    assert model.score(X, y) == pytest.approx(1 - error)
+    place_weight = np.broadcast_to(weight[:, None, None], y.shape)[known]
+    expected = r2_score(y[known], answers[known], sample_weight=place_weight)
+    assert model.score(X, y, weight) == pytest.approx(expected)
+    with pytest.raises(
+        ValueError, match=r"in shape \(6, 4, 5\); got shape \(6, 2, 5\)"
+    ):
+        model.score(X, y[:, :2])
+
+
+@BOTH
+def test_rows_of_numbers_are_maps_where_inputs_have_places(kind):
+    X, y = make_maps()
+    X, y = X[:, :, 0], y[:, 0]
+    data = TensorDataset(torch.tensor(X), torch.tensor(y))
+    model = make_model(kind, backbone=lambda: nn.Conv1d(3, 8, 1))
+    answers = model.fit(X, y).predict(X)
+    assert answers.shape == y.shape
+    np.testing.assert_array_equal(model.fit(data).predict(data), answers)
 
 
 def test_fit_refuses_constant_targets(assert_refused):
@@ -462,6 +493,21 @@ class Odd(nn.Module):
 )
 def test_backbone_of_a_wrong_shape_is_refused(assert_refused, kind, change, message):
     assert_refused(kind, ValueError, message, backbone=Odd(change))
+
+
+@BOTH
+def test_backbone_of_two_answers_is_refused_in_a_short_type_too(assert_refused, kind):
+    message = "must return one tensor of features; it returned a tuple"
+    pair = Odd(lambda z: (z, z))
+    assert_refused(kind, ValueError, message, backbone=pair, precision="bf16")
+
+
+@BOTH
+def test_dataset_whose_inputs_are_not_finite_is_refused(kind):
+    X, y = make_table()
+    data = TensorDataset(torch.tensor(spoiled(X, np.nan)), torch.tensor(y))
+    with pytest.raises(ValueError, match="X holds NaN or infinity"):
+        make_model(kind).fit(data)
 
 
 @BOTH

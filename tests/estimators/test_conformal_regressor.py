@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.frozen import FrozenEstimator
@@ -12,6 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch.utils.data import TensorDataset
 
 from sk_hca import HCARegressor
 from sk_hca.estimators import ConformalRegressor
@@ -48,6 +50,37 @@ def coverage_of(model, X, y):
 @pytest.mark.filterwarnings("ignore")  # The checks provoke warnings on purpose.
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda model: make_pipeline("passthrough", model),
+        lambda model: make_pipeline(make_pipeline("passthrough", model)),
+        lambda model: GridSearchCV(model, {"mode": ["consult"]}, cv=2),
+        lambda model: make_pipeline(GridSearchCV(model, {"mode": ["consult"]}, cv=2)),
+    ],
+    ids=["pipeline", "pipelines", "search", "both"],
+)
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_intervals_are_found_behind_pipelines_and_searches(wrap, is_frozen):
+    X, y = make_table(200)
+    model, wrapped = HCARegressor(**SHORT), wrap(HCARegressor(**SHORT))
+    if is_frozen:
+        model = FrozenEstimator(model.fit(X, y))
+        wrapped = FrozenEstimator(wrapped.fit(X, y))
+    expected = ConformalRegressor(model, random_state=0).fit(X, y)
+    given = ConformalRegressor(wrapped, random_state=0).fit(X, y).predict_interval(X)
+    np.testing.assert_allclose(given, expected.predict_interval(X), rtol=1e-6)
+    assert np.ptp(np.diff(given, axis=1)) > 0.01
+
+
+def test_maps_and_datasets_are_refused():
+    X, y = make_table(50)
+    data = TensorDataset(torch.tensor(X), torch.tensor(y))
+    for given, targets in ((data, y), (X, np.ones((50, 2, 2)))):
+        with pytest.raises(ValueError, match="one target per sample, and inputs that"):
+            ConformalRegressor(HCARegressor(**SHORT)).fit(given, targets)
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9])

@@ -143,6 +143,34 @@ def test_dataset_of_pairs_teaches_as_arrays_do(kind, images):
 
 
 @BOTH
+def test_targets_of_a_dataset_may_stand_in_a_column(kind, images):
+    X, y = images
+    model = make_model(kind, batch_size=N_IMAGES)
+    expected = model.fit(Pairs(X, y)).predict(X)
+    answers = model.fit(Pairs(X, y[:, np.newaxis])).predict(X)
+    np.testing.assert_array_equal(answers, expected)
+
+
+@BOTH
+def test_dataset_whose_targets_are_none_is_asked_for_its_items(kind, images):
+    X, y = images
+    data = Pairs(X, y)
+    model = make_model(kind)
+    expected = model.fit(data).predict(X)
+    data.targets = None
+    np.testing.assert_array_equal(model.fit(data).predict(X), expected)
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_tensors_are_seen_in_their_type(kind, dtype, images):
+    X, y = torch.tensor(images[0]).to(dtype), images[1]
+    model = make_model(kind, batch_size=N_IMAGES)
+    expected = model.fit(X.numpy(), y).predict(X.numpy())
+    np.testing.assert_array_equal(model.fit(X, y).predict(X), expected)
+
+
+@BOTH
 def test_files_teach_as_arrays_do(kind, images, frame):
     X, y = images
     params = {"mode": "distill"} if kind is HCARegressor else {}

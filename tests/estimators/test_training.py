@@ -8,7 +8,8 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from skorch.callbacks import Callback, EpochScoring
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring
+from skorch.dataset import ValidSplit
 from torch import nn
 
 from sk_hca import DirectRegressor, HCARegressor
@@ -296,9 +297,46 @@ def test_callbacks_of_the_user_are_called_in_both_stages():
 
 def test_callbacks_may_be_classes_and_write_history():
     X, y = make_table()
-    score = EpochScoring(lambda net, X, y: 7.0, name="seven", on_train=True)
+    options = {"name": "seven", "on_train": True, "use_caching": False}
+    score = EpochScoring(lambda net, X, y: 7.0, **options)
     model = make_model(callbacks=[score, Watcher]).fit(X, y)
     assert model.history_[:, "seven"] == [7.0] * 3
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        EpochScoring("neg_mean_absolute_error", use_caching=False),
+        EpochScoring(lambda net, X, y: 7.0),
+    ],
+    ids=["name", "caching"],
+)
+def test_scores_that_skorch_cannot_compute_here_are_refused(score):
+    with pytest.raises(ValueError, match="EpochScoring must have use_caching=False"):
+        make_model(callbacks=[score]).fit(*make_table())
+
+
+@BOTH
+def test_callback_that_watches_validation_asks_for_it(kind):
+    model = make_model(kind, callbacks=[("stop", EarlyStopping("valid_loss"))])
+    with pytest.raises(ValueError, match=r"EarlyStopping watches 'valid_loss'.* Set"):
+        model.fit(*make_table())
+
+
+def test_callback_that_watches_validation_leaves_other_stages_alone():
+    X, y = make_table()
+    stopping = EarlyStopping("valid_loss", patience=100)
+    model = make_model(mode="distill", validation_fraction=0.25)
+    expected = clone(model).fit(X, y)
+    model.set_params(callbacks=[stopping]).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+    for going_on in (
+        model,
+        expected,
+        *(m.retrain_heads(X, y) for m in (model, expected)),
+    ):
+        going_on.partial_fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
 
 
 @BOTH
@@ -358,6 +396,25 @@ def test_net_params_may_leave_out_the_look_at_validation_data(kind):
     ).fit(X, y)
     assert len(model.history_) == 6
     assert not any("valid_loss" in epoch for epoch in model.history_)
+
+
+@BOTH
+def test_loaders_of_torch_train_on_the_same_numbers(kind):
+    X, y = make_table()
+    ours = make_model(kind, batch_size=N_SAMPLES).fit(X, y)
+    loader = {"iterator_train": torch.utils.data.DataLoader}
+    theirs = make_model(kind, batch_size=N_SAMPLES, net_params=loader).fit(X, y)
+    np.testing.assert_allclose(theirs.predict(X), ours.predict(X), rtol=1e-5)
+
+
+@BOTH
+def test_splits_of_skorch_hold_out_what_they_say(kind):
+    X, y = make_table()
+    watcher = Watcher()
+    split = {"train_split": ValidSplit(4)}
+    model = make_model(kind, net_params=split, callbacks=[watcher]).fit(X, y)
+    assert watcher.sizes == [10] * 3 * 3
+    assert all(epoch["valid_loss"] > 0 for epoch in model.history_)
 
 
 @BOTH
