@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,13 +26,17 @@ from sk_hca.backbones import (
     make_backbone,
 )
 from sk_hca.base import check_alias
-from sk_hca.binning import distinct_targets
 from sk_hca.estimators._design import check_design, design_of
 from sk_hca.estimators._door import DataDoor
-from sk_hca.estimators._execution import PRECISIONS, resolve_device, resolve_precision
+from sk_hca.estimators._execution import (
+    PRECISIONS,
+    resolve_device,
+    resolve_precision,
+    seeded,
+)
 from sk_hca.estimators._scoring import PlaceRegressor
 from sk_hca.estimators._stages import CommitteeCriterion, PenalizedCriterion
-from sk_hca.estimators._weighing import weighed
+from sk_hca.estimators._weighing import tally_targets, weighed
 from sk_hca.regularizers import make_penalty, make_smoother
 from sk_hca.training import (
     StageSettings,
@@ -137,7 +140,7 @@ class BaseDeepRegressor(DataDoor, PlaceRegressor, BaseEstimator):
 
     def _adopt(self, other):
         """Share what another estimator has learned."""
-        own = {"_input_shape", "_design"}
+        own = {"_input_shape", "_design", "_target_weights"}
         learned = {k: v for k, v in vars(other).items() if k[-1] == "_" or k in own}
         self.__dict__.update(learned)
 
@@ -184,7 +187,7 @@ class BaseDeepRegressor(DataDoor, PlaceRegressor, BaseEstimator):
 
     def _train(self, data, seed, earlier=None):
         """Train stage one for all epochs, anew or from an earlier net's weights."""
-        self.target_counts_ = count_targets(data)
+        self.target_counts_, self._target_weights = tally_targets(data)
         device = resolve_device(self.device) if earlier is None else earlier.device
         with seeded(seed, device):
             train, valid = self._split(weighed(data, self.weighting), seed)
@@ -196,12 +199,14 @@ class BaseDeepRegressor(DataDoor, PlaceRegressor, BaseEstimator):
 
     def _train_once(self, data, seed, earlier=None):
         """Train stage one in one pass at a constant rate, anew or going on."""
-        seen = None if earlier is None else self.target_counts_
-        self.target_counts_ = count_targets(data, seen)
+        seen = (None, None)
+        if earlier is not None:
+            seen = self.target_counts_, self._target_weights
+        self.target_counts_, self._target_weights = tally_targets(data, seen)
         device = resolve_device(self.device) if earlier is None else earlier.device
         with seeded(seed, device):
             network, criterion = self._begin(data, device, earlier)
-            data = weighed(data, self.weighting, self.target_counts_)
+            data = weighed(data, self.weighting, self._target_weights)
             if earlier is None:
                 settings = self._settings(device, anneals=False)
                 earlier = start_stage(network, criterion, data, settings)
@@ -303,31 +308,6 @@ def keeping_the_model(estimator):
         raise
 
 
-def draw_seed(random_state):
-    """Turn a random state into one integer."""
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-@contextmanager
-def seeded(seed, device):
-    """Seed torch inside, and give its generators back as they were."""
-    n_devices = torch.cuda.device_count() if device.startswith("cuda") else 0
-    with torch.random.fork_rng(devices=range(n_devices)):
-        torch.manual_seed(seed)
-        yield
-
-
-def count_targets(data, seen=None):
-    """Count the distinct training targets, and those seen before, into shots."""
-    y, weight = data.targets()
-    values, counts = distinct_targets(y if weight is None else y[weight > 0])
-    if seen is None:
-        return values, counts
-    return distinct_targets(
-        np.concatenate([seen[0], values]), np.concatenate([seen[1], counts])
-    )
-
-
 def spread_out(n_samples, shape, n_values=2_000_000):
     """Return evenly spaced positions: all, or as many as hold about so many values."""
     n_most = max(100, n_values // math.prod(shape))
@@ -385,7 +365,7 @@ def known_targets(data):
 def measure_targets(data):
     """Return mean and standard deviation of the training targets.
 
-    Targets that do not vary are given a standard deviation of 1.
+    Targets that do not vary are given their own size for one, or 1.
     """
     y, weight = data.targets()
     # In a unit of the order of the targets, so that no square leaves the range of
@@ -394,4 +374,4 @@ def measure_targets(data):
     y = y / unit
     center = np.average(y, weights=weight)
     spread = np.sqrt(np.average((y - center) ** 2, weights=weight))
-    return center * unit, spread * unit or 1.0
+    return center * unit, spread * unit or np.abs(center) * unit or 1.0

@@ -21,7 +21,8 @@ from sklearn.utils.validation import _check_y, check_is_fitted, validate_data
 from torch.utils.data import Dataset
 
 from sk_hca.base import check_targets
-from sk_hca.estimators._base import draw_seed, keeping_the_model
+from sk_hca.estimators._base import keeping_the_model
+from sk_hca.estimators._execution import draw_seed
 from sk_hca.metrics import find_target_counts, shot_groups
 from sk_hca.prediction import (
     conformal_hull,

@@ -48,6 +48,6 @@ def check_design(before, now):
         if made is not value and not np.array_equal(made, value):
             raise ValueError(
                 f"{name} was {reprlib.repr(made)} when it made this model, and is now "
-                f"{reprlib.repr(value)}: warm_start and partial_fit cannot go on. Set "
-                "it back, or start anew by fit with warm_start=False."
+                f"{reprlib.repr(value)}: its network cannot go on. Set it "
+                "back, or start anew by fit with warm_start=False."
             )

@@ -5,12 +5,12 @@ from functools import partial
 from sklearn.base import _fit_context
 
 from sk_hca.estimators._base import (
-    draw_seed,
     keeping_the_model,
     known_targets,
     make_reduction,
     measure_targets,
 )
+from sk_hca.estimators._execution import draw_seed
 from sk_hca.estimators._heads import HeadTrainer
 from sk_hca.estimators._stages import StandardCriterion
 from sk_hca.losses import make_loss

@@ -1,7 +1,11 @@
-"""Where an estimator computes, and in which numbers."""
+"""Where an estimator computes, in which numbers, and from which seed."""
+
+import threading
+from contextlib import contextmanager
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 
 from sk_hca.training import ArrayDataset
 
@@ -13,6 +17,9 @@ SMALL_TABLE = 1_000
 SHORT_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 PRECISIONS = {"auto", "fp32", "fp64", *SHORT_TYPES}
+
+# Threads share torch's generators: one of them trains at a time.
+_GENERATORS = threading.RLock()
 
 
 def has_cuda():
@@ -47,3 +54,17 @@ def resolve_precision(precision, data, device):
     small = isinstance(data, ArrayDataset) and len(data) <= SMALL_TABLE
     is_table = small and data.X.ndim == 2 and data.X.dtype == np.float64
     return torch.float64 if is_table and device == "cpu" else torch.float32, autocast
+
+
+def draw_seed(random_state):
+    """Turn a random state into one integer."""
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+@contextmanager
+def seeded(seed, device):
+    """Seed torch inside, for one thread at a time; leave its generators as found."""
+    n_devices = torch.cuda.device_count() if device.startswith("cuda") else 0
+    with _GENERATORS, torch.random.fork_rng(devices=range(n_devices)):
+        torch.manual_seed(seed)
+        yield

@@ -11,11 +11,11 @@ from sk_hca.adjustment import AutoBalance, PriorCorrection, make_adjustment
 from sk_hca.base import LevelClasses
 from sk_hca.estimators._balance import check_balance, refuse_choice, renew_balance
 from sk_hca.estimators._base import (
-    draw_seed,
     keeping_the_model,
     known_targets,
     measure_targets,
 )
+from sk_hca.estimators._execution import draw_seed
 from sk_hca.estimators._memory import recall_stage_one
 from sk_hca.estimators._stages import LevelCriterion, level_heads, location_weights
 from sk_hca.estimators._student import StudentTrainer

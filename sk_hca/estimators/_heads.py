@@ -14,10 +14,15 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.backbones import Network
-from sk_hca.estimators._base import BaseDeepRegressor, draw_seed, seeded
+from sk_hca.estimators._base import BaseDeepRegressor
+from sk_hca.estimators._design import check_design, design_of
+from sk_hca.estimators._execution import draw_seed, seeded
 from sk_hca.estimators._weighing import weighed
 from sk_hca.targets import make_weighting
 from sk_hca.training import ArrayDataset, start_stage, train_stage
+
+# What made the backbone and the classes, which new heads leave as they are.
+LASTING = {"backbone", "binner", "merging", "n_levels", "n_estimators", "precision"}
 
 # Features of more bytes than this are kept in a file.
 MOST_IN_MEMORY = 2**30
@@ -77,6 +82,10 @@ class HeadTrainer(BaseDeepRegressor):
         make_weighting(weighting)
         retrained = clone(self).set_params(weighting=weighting)
         retrained._adopt(self)
+        design = design_of(retrained, self._free_parameters)
+        lasting = {k: v for k, v in design.items() if k.split("__")[0] in LASTING}
+        check_design(self._design, lasting)
+        retrained._design = design
         data = retrained._check_training_data(X, y, sample_weight, reset=False)
         retrained._retrain(data, draw_seed(self.random_state))
         return retrained

@@ -9,11 +9,12 @@ import pickle
 import warnings
 
 import torch
-from joblib import wrap_non_picklable_objects
 from joblib.hashing import NumpyHasher
 from sklearn.base import clone
 from sklearn.utils.validation import check_memory
 from torch.nn.parameter import is_lazy
+
+from sk_hca.training import pickled
 
 
 class ContentHasher(NumpyHasher):
@@ -83,7 +84,5 @@ def fit_stage_one(key, seed, estimator, X, y, sample_weight):
         estimator._train(data, seed)
     if estimator.net_.interrupted_:
         raise KeyboardInterrupt  # joblib keeps nothing then.
-    # A class of the user's script goes along: another process would not find it there.
-    whole = wrap_non_picklable_objects(estimator, keep_wrapper=False)
     # joblib reads an object piece by piece, in Python, and bytes at once.
-    return pickle.dumps((whole, [warning.message for warning in told]))
+    return pickled((estimator, [warning.message for warning in told]))

@@ -130,10 +130,8 @@ class LevelReader(BaseDeepRegressor):
         --------
         ConformalRegressor : Intervals that cover as often as they say.
         """
-        hierarchy = self.hierarchy_
-        return BinnedDistribution(
-            self.predict_proba(X), hierarchy.edges_, hierarchy.values_
-        )
+        probs, hierarchy = self.predict_proba(X), self.hierarchy_
+        return BinnedDistribution(probs, hierarchy.edges_, hierarchy.values_)
 
     @available_if(has_seen_enough)
     def predict_quantiles(self, X, quantiles):

@@ -5,8 +5,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_hca.adjustment import make_adjustment
 from sk_hca.estimators._balance import renew_balance
-from sk_hca.estimators._base import draw_seed, seeded
 from sk_hca.estimators._calibration import LevelCalibrator
+from sk_hca.estimators._execution import draw_seed, seeded
 from sk_hca.estimators._heads import HeadTrainer, head_batch_size
 from sk_hca.estimators._stages import student_stage
 from sk_hca.estimators._weighing import weighed

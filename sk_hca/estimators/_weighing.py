@@ -1,7 +1,8 @@
-"""Multiply the weights of training data by those of a weighting."""
+"""Count training targets, and weigh them by how rare they are."""
 
 import numpy as np
 
+from sk_hca.binning import distinct_targets
 from sk_hca.targets import make_weighting
 
 
@@ -17,8 +18,8 @@ def weighed(data, weighting, seen=None):
         What the user gave.
 
     seen : tuple of two ndarrays, optional
-        Distinct targets, increasing, and how often each has been seen, those of the
-        data among them; they are counted in place of those of the data.
+        Distinct targets, increasing, and the weight of each that has been seen, that of
+        the data among it; they count in place of those of the data.
 
     Returns
     -------
@@ -53,3 +54,36 @@ def checked_factor(recipe, y, weight):
             f"smallest is {factor.min():.3g}. Use 0 to leave a target out."
         )
     return factor
+
+
+def tally_targets(data, seen=(None, None)):
+    """Count the distinct training targets, and add up the weights of each.
+
+    Parameters
+    ----------
+    data : TargetDataset
+        Training data.
+
+    seen : tuple of two, default=(None, None)
+        Counts and weights of the targets of earlier data, to go on from.
+
+    Returns
+    -------
+    counts, weights : tuple of two ndarrays
+        Distinct targets, increasing, and how often they occur, or what they weigh.
+    """
+    y, weight = data.targets()
+    if weight is None:
+        counts = weights = distinct_targets(y)
+    else:
+        y, weight = y[weight > 0], weight[weight > 0]
+        counts, weights = distinct_targets(y), distinct_targets(y, weight)
+    return joined(seen[0], counts), joined(seen[1], weights)
+
+
+def joined(seen, found):
+    """Join two tallies of distinct targets."""
+    if seen is None:
+        return found
+    pairs = zip(seen, found, strict=True)
+    return distinct_targets(*(np.concatenate(pair) for pair in pairs))

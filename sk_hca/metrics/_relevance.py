@@ -31,6 +31,9 @@ class Relevance:
     def __call__(self, y):
         """Give the relevance of each target; constant beyond the outer points."""
         targets, relevances = self.points.T
+        # In a unit of their order, whose cubes stay in the range of floats.
+        unit = np.ldexp(1.0, np.frexp(np.abs(targets).max())[1])
+        targets, y = targets / unit, y / unit
         # A repeated end makes the slope 0 there, as at every extreme of the curve.
         gap = 1 + np.abs(targets).max()
         curve = PchipInterpolator(

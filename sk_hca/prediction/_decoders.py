@@ -225,8 +225,9 @@ def interval_levels(coverage):
     >>> interval_levels(0.5)
     [0.25, 0.75]
     """
-    if not 0 < coverage < 1:
+    if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
         raise ValueError(f"coverage must lie between 0 and 1; got {coverage!r}.")
+    coverage = float(coverage)
     return [(1 - coverage) / 2, (1 + coverage) / 2]
 
 

@@ -16,6 +16,7 @@ from sk_hca.training._feeding import (
     one_pass,
 )
 from sk_hca.training._net import OPTIMIZERS, StageNet
+from sk_hca.training._script import pickled
 from sk_hca.training._stages import (
     StageSettings,
     continue_stage,
@@ -40,6 +41,7 @@ __all__ = [
     "feed",
     "items_at",
     "one_pass",
+    "pickled",
     "read_network",
     "start_stage",
     "train_stage",

@@ -14,6 +14,7 @@ from sk_hca.training._batches import batches
 from sk_hca.training._callbacks import FiniteLoss, OneCycle, callback_of
 from sk_hca.training._feeding import feed, one_pass
 from sk_hca.training._noise import SHORT_STAGE, NoiseDecay
+from sk_hca.training._script import pickled
 
 
 def adamw(params, weight_decay=1.0, betas=(0.9, 0.95), **settings):
@@ -165,6 +166,13 @@ class StageNet(NeuralNet):
         if self.compile and name == "module":
             module.compile(**self.get_params_for("compile"))
         return module
+
+    def __getstate__(self):
+        """Give all there is; modules, as skorch does, in bytes of their own."""
+        state = self.__dict__.copy()
+        own = tuple(self.cuda_dependent_attributes_)
+        held = {key: state.pop(key) for key in [*state] if key.startswith(own)}
+        return state | {"__cuda_dependent_attributes__": pickled(held)}
 
     def __setstate__(self, state):
         """Compile a copy again, when it is first run."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from sk_hca import HCARegressor
@@ -121,3 +122,12 @@ def test_bad_levels_are_refused():
         model.predict_quantiles(X, [0.5, 95])
     with pytest.raises(ValueError, match="coverage must lie between 0 and 1; got 90"):
         model.predict_interval(X, 90)
+    for coverage in (None, "0.9", [0.5, 0.9]):
+        with pytest.raises(ValueError, match="coverage must lie between 0 and 1; got"):
+            model.predict_interval(X, coverage)
+
+
+@pytest.mark.parametrize("method", ["predict_distribution", "predict_interval"])
+def test_distributions_need_a_fit(method):
+    with pytest.raises(NotFittedError):
+        getattr(HCARegressor(), method)(np.ones((2, 3)))

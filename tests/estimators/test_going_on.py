@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from multiprocessing.pool import ThreadPool
 
 import numpy as np
 import pytest
@@ -358,6 +359,33 @@ def test_part_without_any_weight_is_refused(kind):
     with pytest.raises(ValueError, match="at least one positive entry"):
         model.partial_fit(X, y, sample_weight=np.zeros(60))
     assert len(model.history_) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("weighting", ["inverse", "sqrt_inverse", "lds", "dense"])
+def test_parts_count_a_weight_of_two_as_two_samples(kind, weighting):
+    X, y = make_table()
+    y = y.round()
+    weight = np.where(y <= np.median(y), 5, 1)
+    twice = np.repeat(np.arange(len(y)), weight)
+    model = make_model(kind, weighting=weighting, batch_size=1000)
+    expected = clone(model)
+    for _ in range(2):
+        model.partial_fit(X, y, weight)
+        expected.partial_fit(X[twice], y[twice])
+    np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-4)
+
+
+@BOTH
+def test_threads_train_the_same_models(kind):
+    X, y = make_table()
+    models = [make_model(kind, random_state=seed) for seed in range(4)]
+    expected = [clone(model).fit(X, y).predict(X) for model in models]
+    state = torch.get_rng_state()
+    with ThreadPool(4) as pool:
+        answers = pool.map(lambda model: model.fit(X, y).predict(X), models)
+    np.testing.assert_array_equal(answers, expected)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @BOTH

@@ -1,6 +1,8 @@
 """Stage one is trained once for all that is read from it, where a memory is given."""
 
 import copy
+import pickle
+import sys
 
 import joblib
 import numpy as np
@@ -213,6 +215,35 @@ def test_a_class_of_a_script_is_remembered_in_other_processes_too(make_model, fo
     np.testing.assert_array_equal(again.set_params(mode="consult").predict(X), answers)
     make_model(backbone=same((8, 8))).fit(X, y)
     assert trainings(folder) == 2
+
+
+class Block(nn.Module):
+    """A part of a network that a script defines."""
+
+    def __init__(self, n_features):
+        super().__init__()
+        self.layer = nn.Linear(n_features, 8)
+
+    def forward(self, X):
+        return self.layer(X).relu()
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["again", "elsewhere"])
+def test_a_module_of_a_script_goes_on_where_it_runs_and_elsewhere(
+    make_model, monkeypatch, is_there
+):
+    X, y = make_table()
+    main = sys.modules["__main__"]
+    own = type("Block", (Block,), {"__module__": "__main__", "__doc__": "As is."})
+    monkeypatch.setattr(main, "Block", own, raising=False)
+    expected = make_model(backbone=own).fit(X, y).predict(X)
+    if not is_there:
+        monkeypatch.delattr(main, "Block")
+    again = make_model(backbone=own).fit(X, y)
+    np.testing.assert_array_equal(again.predict(X), expected)
+    if is_there:
+        copy = pickle.loads(pickle.dumps(again)).partial_fit(X, y)
+        assert np.isfinite(copy.predict(X)).all()
 
 
 def test_broken_entry_is_trained_anew(make_model, folder, tmp_path):

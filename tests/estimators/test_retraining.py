@@ -182,6 +182,35 @@ def test_retraining_keeps_large_features_in_a_file(kind, monkeypatch):
     np.testing.assert_array_equal(model.retrain_heads(X, y).predict(X), expected)
 
 
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (HCARegressor, {"n_estimators": 2}),
+        (HCARegressor, {"binner": "linear"}),
+        (DirectRegressor, {"backbone": MLPBackbone((5,))}),
+    ],
+)
+def test_what_new_heads_cannot_change_is_refused(kind, change):
+    X, y = make_table()
+    model = make_model(kind).fit(X, y).set_params(**change)
+    with pytest.raises(ValueError, match=f"^{next(iter(change))}.* was .* is now"):
+        model.retrain_heads(X, y)
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [(HCARegressor, {"anchor": None}), (DirectRegressor, {"loss": "gaussian"})],
+)
+def test_new_heads_go_on_as_what_they_are(kind, change):
+    X, y = make_table()
+    model = make_model(kind).fit(X, y)
+    before = {name: model.get_params()[name] for name in change}
+    model = model.set_params(**change).retrain_heads(X, y)
+    model.partial_fit(X, y)
+    with pytest.raises(ValueError, match="cannot go on"):
+        model.set_params(**before).partial_fit(X, y)
+
+
 def test_retraining_keeps_the_classes_and_trains_a_student_again():
     X, y = make_table()
     model = make_model(mode="distill").fit(X, y)

@@ -81,6 +81,14 @@ def test_training_targets_decide_the_relevance():
     assert sera(y_true, y_pred, relevance=relevance) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("exponent", [-1000, -60, 60, 1000])
+def test_relevance_does_not_depend_on_the_unit(exponent):
+    y, _ = skewed()
+    scaled = np.ldexp(y, exponent)
+    phi = relevance_function(scaled)(scaled)
+    np.testing.assert_array_equal(phi, relevance_function(y)(y))
+
+
 def test_relevance_may_be_any_callable_or_points():
     y_true, y_pred = skewed(n=50)
     squared = (y_pred - y_true) ** 2
