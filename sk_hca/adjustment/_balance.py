@@ -23,7 +23,7 @@ from sk_hca.binning import assign
 MILD_SPAN = 60.0
 
 
-def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0):
+def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0, parent=None):
     r"""Return how much rarer than wanted every class was in training, in logs.
 
     Parameters
@@ -44,9 +44,12 @@ def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0):
     sigma : float, default=2.0
         Width of that window, in classes.
 
+    parent : ndarray of shape (C,), optional
+        Coarse class of every class; both priors are then added up to coarse classes.
+
     Returns
     -------
-    log_ratio : ndarray of shape (C,)
+    log_ratio : ndarray of shape (C,), or of one number per coarse class
         With mean 0.
 
     Notes
@@ -62,12 +65,13 @@ def log_prior_ratio(counts, widths, wanted=None, size=5, sigma=2.0):
     >>> log_prior_ratio(np.array([90, 10]), np.array([1.0, 1.0]), size=1).round(3)
     array([-1.099,  1.099])
     """
-    seen = smoothed_masses(counts, widths, size, sigma)
-    density = seen / widths
-    density = np.maximum(density, density[density > 0].min())
+    density = smoothed_masses(counts, widths, size, sigma) / widths
+    seen = np.maximum(density, density[density > 0].min()) * widths
     wanted = widths if wanted is None else wanted
+    if parent is not None:
+        seen, wanted = np.bincount(parent, seen), np.bincount(parent, wanted)
     with np.errstate(divide="ignore"):
-        log_ratio = np.log(wanted) - np.log(density * widths)
+        log_ratio = np.log(wanted) - np.log(seen)
     return log_ratio - log_ratio[np.isfinite(log_ratio)].mean()
 
 
@@ -130,7 +134,7 @@ class PriorCorrection(BaseEstimator):
         self.prior = prior
         self.targets = targets
 
-    def log_ratio(self, classes):
+    def log_ratio(self, classes, finest=None):
         """Return the logarithm of the factor of every class of one level.
 
         Parameters
@@ -138,36 +142,44 @@ class PriorCorrection(BaseEstimator):
         classes : LevelClasses
             Classes of any level.
 
+        finest : LevelClasses, optional
+            Classes of the finest level, whose priors are added up, if not `classes`.
+
         Returns
         -------
         log_ratio : Tensor of shape (C_h,)
         """
         if self.strength == 0:
             return torch.zeros_like(classes.counts)
-        edges = classes.edges.cpu().numpy()
-        wanted = self._wanted(classes, edges)
+        finest = classes if finest is None else finest
+        edges = finest.edges.cpu().numpy()
         log_ratio = log_prior_ratio(
-            classes.counts.cpu().numpy(), relative_widths(edges), wanted
+            finest.counts.cpu().numpy(),
+            relative_widths(edges),
+            self._wanted(edges),
+            parent=None if classes is finest else classes.parent.cpu().numpy(),
         )
         return self.strength * torch.as_tensor(log_ratio).to(classes.counts)
 
-    def _wanted(self, classes, edges):
-        """Return the wanted prior of the classes of a level, or None for the widths."""
+    def _wanted(self, edges):
+        """Return the wanted prior of the finest classes, or None for the widths."""
         if self.prior is not None and self.targets is not None:
             raise ValueError("PriorCorrection takes either prior or targets; got both.")
         if self.prior is not None:
-            return self._wanted_by_prior(classes.parent.cpu().numpy())
+            return self._wanted_by_prior(edges)
         return None if self.targets is None else self._wanted_by_targets(edges)
 
-    def _wanted_by_prior(self, parent):
+    def _wanted_by_prior(self, edges):
         prior = np.asarray(self.prior, dtype=np.float64)
         is_prior = np.isfinite(prior).all() and (prior >= 0).all() and prior.any()
-        if prior.shape != parent.shape or not is_prior:
+        n_classes = len(edges) - 1
+        if prior.shape != (n_classes,) or not is_prior:
             raise ValueError(
-                f"prior must hold one finite number per finest class, {len(parent)}, "
+                f"prior must hold one finite number per finest class, {n_classes}, "
                 f"none negative and not all 0; got shape {prior.shape}."
             )
-        return np.bincount(parent, prior)
+        # As smooth as the prior of training; what is not wanted at all stays so.
+        return np.where(prior > 0, smoothed_masses(prior, relative_widths(edges)), 0.0)
 
     def _wanted_by_targets(self, edges):
         targets = np.asarray(self.targets, dtype=np.float64)
@@ -224,41 +236,44 @@ class CorrectedAdjustment:
 
     def scores(self, output, levels):
         """Correct the distribution over the finest classes."""
-        return self.corrected_logits(self.mode.scores(output, levels), levels[-1])
+        scores, finest = self.mode.scores(output, levels), levels[-1]
+        return self.corrected_logits(scores, finest, finest)
 
     def decode(self, output, levels, decoder):
         """Decode what the mode decodes, corrected."""
         if isinstance(self.mode, WeightAdjustment) and not self.is_mild(levels[-1]):
             return decoder(self.scores(output, levels), levels[-1])
-        return self.mode.decode(output, levels, _CorrectedDecoder(decoder, self))
+        corrected = _CorrectedDecoder(decoder, self, levels[-1])
+        return self.mode.decode(output, levels, corrected)
 
     def _is_mild(self, classes):
         """Tell whether weights can take the factors: none vanishes that would count."""
-        lowest, highest = self.log_ratio(classes).aminmax()
+        lowest, highest = self.log_ratio(classes, classes).aminmax()
         return bool(highest - lowest < MILD_SPAN)
 
-    def corrected_logits(self, logits, classes):
+    def corrected_logits(self, logits, classes, finest):
         """Add the logarithms of the factors."""
-        return logits + along_classes(self.log_ratio(classes), logits)
+        return logits + along_classes(self.log_ratio(classes, finest), logits)
 
-    def corrected_weights(self, weights, classes):
+    def corrected_weights(self, weights, classes, finest):
         """Multiply by the factors."""
-        return weights * along_classes(self.log_ratio(classes).exp(), weights)
+        return weights * along_classes(self.log_ratio(classes, finest).exp(), weights)
 
 
 class _CorrectedDecoder:
     """Decode distributions after their correction."""
 
-    def __init__(self, decoder, correction):
+    def __init__(self, decoder, correction, finest):
         self.decoder = decoder
         self.correction = correction
+        self.finest = finest
 
     def __call__(self, logits, classes):
-        logits = self.correction.corrected_logits(logits, classes)
+        logits = self.correction.corrected_logits(logits, classes, self.finest)
         return self.decoder(logits, classes)
 
     def from_weights(self, weights, classes):
-        weights = self.correction.corrected_weights(weights, classes)
+        weights = self.correction.corrected_weights(weights, classes, self.finest)
         return self.decoder.from_weights(weights, classes)
 
 

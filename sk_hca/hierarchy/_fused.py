@@ -29,7 +29,7 @@ def from_rows(rows, like):
     """Give (B, C, M) the shape (N, C, *S) of another tensor, without a copy."""
     if like.ndim == 2:
         return rows.squeeze(0).t()
-    return rows.view(len(like), -1, *like.shape[2:])
+    return rows.view(len(like), rows.shape[1], *like.shape[2:])
 
 
 @lru_cache(maxsize=16)

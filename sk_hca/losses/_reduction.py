@@ -33,8 +33,11 @@ def weighted_mean(loss, weight=None):
     if weight is None:
         return loss.mean() if loss.numel() else loss.sum()
     check_weight(weight, loss)
-    weight = weight.to(loss.dtype)
-    return (loss * weight).sum() / weight.sum().clamp_min(torch.finfo(loss.dtype).tiny)
+    # Sums of many leave the range of half precision.
+    wide = torch.promote_types(loss.dtype, torch.float32)
+    weight = weight.to(wide)
+    total = weight.sum().clamp_min(torch.finfo(wide).tiny)
+    return ((loss.to(wide) * weight).sum() / total).to(loss.dtype)
 
 
 def check_weight(weight, target):

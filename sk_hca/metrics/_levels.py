@@ -72,4 +72,7 @@ def _share_outside(fine, best, parent):
 
 def _as_array(x):
     """Take a tensor off its graph and device; leave anything else to numpy."""
-    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
+    if not hasattr(x, "detach"):
+        return np.asarray(x)
+    x = x.detach().cpu()
+    return np.asarray(x.float() if str(x.dtype) == "torch.bfloat16" else x)

@@ -245,19 +245,21 @@ class BinnedDistribution:
         return self.values[self.probabilities.argmax(axis=1)]
 
     def var(self):
-        """Return the variance: that of the class values, and that inside the classes.
+        """Return the variance of the density, about the density's own mean.
 
         Returns
         -------
         variance : ndarray of shape (n, *S)
         """
-        sides = np.diff(self._knots()) ** 2
-        within = np.tensordot(
-            self.probabilities, (sides[::2] + sides[1::2]) / 6, ([1], [0])
+        below, above = np.diff(self._knots()).reshape(-1, 2).T
+        shift = (above - below) / 4
+        within = (below**2 + above**2) / 6 - shift**2
+        centers = (self.values + shift).reshape(
+            -1, *(1,) * (self.probabilities.ndim - 2)
         )
-        values = self.values.reshape(-1, *(1,) * (self.probabilities.ndim - 2))
-        between = (values - self.mean()[:, np.newaxis]) ** 2
-        return within + (self.probabilities * between).sum(axis=1)
+        center = (self.probabilities * centers).sum(axis=1, keepdims=True)
+        between = (self.probabilities * (centers - center) ** 2).sum(axis=1)
+        return np.tensordot(self.probabilities, within, ([1], [0])) + between
 
     def std(self):
         """Return the standard deviation.

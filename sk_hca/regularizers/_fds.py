@@ -213,7 +213,8 @@ class FeatureSmoothing(nn.Module):
         mean = self.totals / torch.where(count > 0, count, 1)
         spread = self.squares - mean * self.totals
         # What is left of equal numbers is the rounding of their sums.
-        rounding = count.clamp_min(1) * torch.finfo(mean.dtype).eps * self.squares
+        rounding = 4 * count.clamp_min(1).sqrt() * torch.finfo(mean.dtype).eps
+        rounding = rounding * self.squares
         divisor = torch.maximum(count - 1, count / 2)
         variance = spread / torch.where(count > 0, divisor, 1)
         return count, mean, torch.where(spread > rounding, variance, 0)

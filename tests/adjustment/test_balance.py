@@ -16,6 +16,7 @@ from sk_hca.adjustment import (
     make_adjustment,
     make_balance,
 )
+from sk_hca.adjustment._balance import smoothed_masses
 from sk_hca.base import LevelClasses, NetworkOutput
 from sk_hca.prediction import make_decoder
 from sk_hca.targets import smoothing_window
@@ -108,7 +109,7 @@ def test_average_corrects_every_level():
     decoder, correction = make_decoder("mean"), PriorCorrection(0.5)
     corrected = CorrectedAdjustment(make_adjustment("average"), correction)
     answers = [
-        decoder(logits + correction.log_ratio(classes), classes)
+        decoder(logits + correction.log_ratio(classes, levels[-1]), classes)
         for logits, classes in zip(output.levels, levels, strict=True)
     ]
     torch.testing.assert_close(
@@ -126,13 +127,30 @@ def test_strength_is_a_power_of_the_ratio(strength):
 
 
 def test_prior_of_finest_classes_is_pooled_for_coarse_ones():
-    coarse, _ = make_levels()
-    prior = np.array([0.1, 0.2, 0.3, 0.4])
-    ratio = PriorCorrection(prior=prior).log_ratio(coarse)
-    expected = log_prior_ratio(
-        coarse.counts.numpy(), np.diff(coarse.edges), np.array([0.3, 0.7])
-    )
-    np.testing.assert_allclose(ratio, expected)
+    coarse, finest = make_levels()
+    prior, widths = np.array([0.1, 0.2, 0.3, 0.4]), np.diff(EDGES)
+    ratio = PriorCorrection(prior=prior).log_ratio(coarse, finest)
+    seen, wanted = smoothed_masses(COUNTS, widths), smoothed_masses(prior, widths)
+    expected = np.log(wanted[[0, 2]] + wanted[[1, 3]])
+    expected -= np.log(seen[[0, 2]] + seen[[1, 3]])
+    np.testing.assert_allclose(ratio, expected - expected.mean())
+
+
+def test_every_range_is_wanted_alike_by_coarse_classes_too():
+    """Of two classes, the correction is that of widths against samples, not less."""
+    counts = 1000 * 0.8 ** np.arange(40)
+    halves = counts.reshape(2, 20).sum(axis=1)
+    parent = np.repeat([0, 1], 20)
+    coarse = make_level(halves, np.array([0.0, 20.0, 40.0]), parent)
+    low, high = PriorCorrection().log_ratio(coarse, make_level(counts, np.arange(41.0)))
+    assert high - low == pytest.approx(np.log(halves[0] / halves[1]), rel=0.05)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_prior_of_training_changes_nothing(level):
+    levels = make_levels()
+    ratio = PriorCorrection(prior=3 * COUNTS).log_ratio(levels[level], levels[1])
+    np.testing.assert_allclose(ratio, 0.0, atol=1e-12)
 
 
 def test_targets_like_those_of_training_change_nothing():

@@ -175,6 +175,17 @@ def test_moments_are_those_of_the_density_where_values_are_middles(tail):
     np.testing.assert_allclose(distribution[:2].std() ** 2, variance, rtol=1e-6)
 
 
+@each_tail
+def test_variance_is_that_of_the_density_wherever_values_lie(tail):
+    distribution = draw(tail)[:2]
+    grid = np.linspace(-1, 7, 80001)[1:] - 5e-5
+    y = grid.reshape(1, -1, *(1,) * len(tail))
+    weight = distribution.pdf(np.broadcast_to(y, (1, grid.size, *tail))) * 1e-4
+    mean = (weight * y).sum(axis=1, keepdims=True)
+    variance = (weight * (y - mean) ** 2).sum(axis=1)
+    np.testing.assert_allclose(distribution.var(), variance, rtol=1e-6)
+
+
 # ----------------------------------------------------------------------- scores
 
 
