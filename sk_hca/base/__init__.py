@@ -8,11 +8,12 @@ from sk_hca.base._contracts import (
 )
 from sk_hca.base._resolve import check_alias, resolve
 from sk_hca.base._tables import CellTable, align
-from sk_hca.base._validation import check_targets, check_weights
+from sk_hca.base._validation import SLACK, check_targets, check_weights
 from sk_hca.base._versions import show_versions
 from sk_hca.base._windows import smoothing_window
 
 __all__ = [
+    "SLACK",
     "CellTable",
     "ClassTable",
     "LevelClasses",

@@ -6,6 +6,9 @@ Functions further inside trust their callers and do not check again.
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+# Sums of weights that differ by less than this share of them all are equal.
+SLACK = 1e-12
+
 
 def check_targets(y, *, name="y"):
     """Check a column of targets and return it as a float array.

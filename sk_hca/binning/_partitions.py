@@ -11,6 +11,8 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
+from sk_hca.base import SLACK
+
 
 def counts_are_ones(counts):
     """Tell whether the counts are one number, 1, seen once per distinct target."""
@@ -48,6 +50,7 @@ def quantile_ends(counts, n_bins):
     if n_distinct <= n_bins:
         return np.arange(1, n_distinct)
     totals = running_total(cap_heavy_targets(counts, n_bins))
+    slack = SLACK * totals[-1]
     ends, start, done = [], 0, 0
     for n_left in range(n_bins, 1, -1):
         share = (totals[-1] - done) / n_left
@@ -55,7 +58,8 @@ def quantile_ends(counts, n_bins):
         # Each class that is still to come needs one distinct target at least.
         last = min(bisect_left(totals, aim, start, n_distinct), n_distinct - n_left)
         if last > start and (
-            counts[last] >= share or aim - totals[last - 1] <= totals[last] - aim
+            counts[last] >= share - slack
+            or aim - totals[last - 1] <= totals[last] - aim + slack
         ):
             last -= 1
         start, done = last + 1, totals[last]

@@ -13,6 +13,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from sk_hca.base import SLACK
+
 
 def _equal_number_borders(counts, n_classes, edges):
     """Choose the borders nearest to equal parts of the samples."""
@@ -54,7 +56,8 @@ def _halve(keys, counts):
     if len(keys) < 2:
         return [keys]
     done = np.cumsum(counts[keys])
-    nearest = np.argmin(np.abs(done - done[-1] / 2)) + 1
+    gap = np.abs(done - done[-1] / 2)
+    nearest = np.argmax(gap <= gap.min() + SLACK * done[-1]) + 1
     cut = np.clip(nearest, 1, len(keys) - 1)
     return [keys[:cut], keys[cut:]]
 
@@ -153,7 +156,8 @@ def _nearest(positions, wanted):
         return np.zeros(0, dtype=np.int64)
     after = np.clip(np.searchsorted(positions, wanted), 0, len(positions) - 1)
     before = np.maximum(after - 1, 0)
-    is_left = wanted - positions[before] <= positions[after] - wanted
+    slack = SLACK * np.abs(positions).max()
+    is_left = wanted - positions[before] <= positions[after] - wanted + slack
     return np.where(is_left, before, after)
 
 

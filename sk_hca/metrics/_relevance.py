@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from sk_hca.base import SLACK
 from sk_hca.metrics._bins import distinct_counts, is_real
 from sk_hca.metrics._errors import check_samples
 
@@ -245,11 +246,10 @@ def _box_plot_points(values, counts, whisker):
 def _quantile(values, counts, share):
     """Quantile of repeated values; the mean of two where the share falls between."""
     total = np.cumsum(counts)
-    place = share * total[-1]
-    left, right = (
-        np.searchsorted(total, place, side=side).clip(max=values.size - 1)
-        for side in ("left", "right")
-    )
+    place, slack = share * total[-1], SLACK * total[-1]
+    left = np.searchsorted(total, place - slack, side="left")
+    right = np.searchsorted(total, place + slack, side="right")
+    left, right = np.minimum([left, right], values.size - 1)
     return (values[left] + values[right]) / 2
 
 

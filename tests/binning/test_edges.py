@@ -84,6 +84,17 @@ def test_edges_with_weights_equal_those_of_repeated_rows(function, y, n_bins, re
     np.testing.assert_array_equal(function(y, n_bins, sample_weight=repeats), expected)
 
 
+@given(
+    y=targets,
+    n_bins=st.integers(2, 30),
+    unit=st.sampled_from([0.1, 0.3, 0.7, 1 / 3, 1.1]),
+)
+def test_unit_of_the_weights_makes_no_difference(y, n_bins, unit):
+    weight = np.full(len(y), unit)
+    edges = quantile_edges(y, n_bins, sample_weight=weight)
+    np.testing.assert_array_equal(edges, quantile_edges(y, n_bins))
+
+
 @pytest.mark.parametrize("function", DATA_DRIVEN)
 @given(y=targets, n_bins=st.integers(2, 30), seed=st.integers(0, 99))
 def test_edges_ignore_the_order_of_samples(function, y, n_bins, seed):

@@ -105,6 +105,17 @@ def test_a_single_heavy_class_is_not_divided():
     )
 
 
+@pytest.mark.parametrize("strategy", ["equal_number", "recursive"])
+@given(
+    counts=st.lists(st.integers(1, 5), min_size=4, max_size=40),
+    unit=st.sampled_from([0.1, 0.3, 0.7, 1 / 3, 1.1]),
+)
+def test_unit_of_the_weights_makes_no_difference(strategy, counts, unit):
+    expected = merge_classes(counts, 4, strategy)
+    given = merge_classes(unit * np.array(counts), 4, strategy)
+    np.testing.assert_array_equal(given, expected)
+
+
 def test_same_is_the_identity():
     parent = merge_classes([3, 0, 1], 2, strategy="same")
     np.testing.assert_array_equal(parent, [0, 1, 2])

@@ -81,6 +81,18 @@ def test_training_targets_decide_the_relevance():
     assert sera(y_true, y_pred, relevance=relevance) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("unit", [0.1, 0.3, 0.7, 1 / 3, 1.1])
+@pytest.mark.parametrize("n", [40, 50, 61])
+def test_unit_of_the_weights_makes_no_difference(unit, n):
+    y, y_pred = skewed(n=n)
+    points = relevance_function((y, np.ones(n))).points
+    np.testing.assert_array_equal(
+        relevance_function((y, np.full(n, unit))).points, points
+    )
+    weighed = sera(y, y_pred, sample_weight=np.full(n, unit))
+    assert weighed == pytest.approx(unit * sera(y, y_pred))
+
+
 @pytest.mark.parametrize("exponent", [-1000, -60, 60, 1000])
 def test_relevance_does_not_depend_on_the_unit(exponent):
     y, _ = skewed()
