@@ -74,10 +74,8 @@ class ModuleBackbone(BaseBackbone):
                 )
             try:
                 return copy.deepcopy(self.module)
-            except (
-                RuntimeError,
-                ValueError,
-            ) as error:  # as those of some layers not yet initialised
+            except (RuntimeError, ValueError) as error:
+                # Some layers that are not yet initialised are like that.
                 raise ValueError(
                     f"The {type(self.module).__name__} cannot be copied: {error} Give "
                     "its class, or a function that makes it, as the backbone."
