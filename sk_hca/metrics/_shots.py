@@ -81,7 +81,8 @@ class ShotGroups:
     def shots_of(self, y):
         """Give the shot of each target.
 
-        A target in a bin without training samples (zero-shot) is few-shot.
+        A target in a bin without training samples (zero-shot) is few-shot; beyond the
+        outer borders there is none, since the outer intervals reach to infinity.
 
         Parameters
         ----------

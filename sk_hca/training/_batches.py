@@ -100,11 +100,16 @@ class ItemDataset(TargetDataset):
     def __getitems__(self, positions):
         """Return the samples of one batch, of which torch makes tensors."""
         index = positions if self.index is None else self.index[positions]
-        items = items_at(self.X, index)
-        return [
-            (as_input(item), self.target_at(int(i)))
-            for i, item in zip(index, items, strict=True)
-        ]
+        inputs = [as_input(item) for item in items_at(self.X, index)]
+        for i, X in zip(index, inputs, strict=True):
+            if X.shape != inputs[0].shape:
+                raise ValueError(
+                    "All inputs of the dataset must be of one shape; that of item "
+                    f"{index[0]} is {tuple(inputs[0].shape)}, of item {i} "
+                    f"{tuple(X.shape)}. Crop, pad or resize them."
+                )
+        targets = [self.target_at(int(i)) for i in index]
+        return list(zip(inputs, targets, strict=True))
 
 
 class BatchOrder:
@@ -226,4 +231,5 @@ def items_at(dataset, positions):
 
 def as_input(item):
     """Return the input of a dataset's item, which may come with its target."""
-    return item[0] if isinstance(item, (tuple, list)) else item
+    X = item[0] if isinstance(item, (tuple, list)) else item
+    return X if hasattr(X, "shape") else np.array(X)  # as of an image of Pillow

@@ -132,6 +132,19 @@ class Pairs(Dataset):
         return torch.from_numpy(self.X[i]), self.y[i]
 
 
+class Items(Dataset):
+    """A list of items."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
 @BOTH
 def test_dataset_of_pairs_teaches_as_arrays_do(kind, images):
     X, y = images
@@ -168,6 +181,26 @@ def test_tensors_are_seen_in_their_type(kind, dtype, images):
     model = make_model(kind, batch_size=N_IMAGES)
     expected = model.fit(X.numpy(), y).predict(X.numpy())
     np.testing.assert_array_equal(model.fit(X, y).predict(X), expected)
+
+
+@BOTH
+@pytest.mark.parametrize("make", [Image.fromarray, lambda image: image.tolist()])
+def test_items_may_be_what_becomes_an_array(kind, images, make):
+    X, y = images
+    data = [(make(image), target) for image, target in zip(X, y, strict=True)]
+    model = make_model(kind, batch_size=N_IMAGES)
+    expected = model.fit(Pairs(X, y)).predict(X)
+    answers = model.fit(Items(data)).predict(Items(data))
+    np.testing.assert_allclose(answers, expected, rtol=1e-4)
+
+
+@BOTH
+def test_item_of_another_shape_is_named(kind, images):
+    X, y = images
+    data = [(image[: 8 - (i == 5)], y[i]) for i, image in enumerate(X)]
+    message = r"one shape; .* item \d+ .* (is|of item 5) \(7, 8, 3\).* resize them"
+    with pytest.raises(ValueError, match=message):
+        make_model(kind, batch_size=N_IMAGES).fit(Items(data))
 
 
 @BOTH
