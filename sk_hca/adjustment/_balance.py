@@ -104,8 +104,9 @@ class PriorCorrection(BaseEstimator):
         them, and beyond, the ratio of both is raised to this power.
 
     prior : array-like of shape (C_H,), optional
-        Wanted prior of every finest class, up to a factor.  By default every range of
-        the target is equally common.
+        Wanted prior of every finest class, up to a factor; smoothed as that of training
+        is, but 0 where it is 0.  By default every range of the target is equally
+        common.
 
     targets : array-like of shape (n_targets,), optional
         A sample of targets with the wanted prior, in place of `prior`.

@@ -57,6 +57,11 @@ class HeadTrainer(BaseDeepRegressor):
             those of this one, and so are classes and `target_counts_`.  A student is
             trained again, and a balance that `fit` has chosen is chosen anew.
 
+        Raises
+        ------
+        ValueError
+            If a parameter that made the backbone or the classes has changed since.
+
         Notes
         -----
         The features are computed once, so that this takes a fraction of a fit.

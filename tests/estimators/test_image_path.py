@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from sk_hca import DirectRegressor, HCARegressor
 from sk_hca.backbones import ConvBackbone
@@ -132,19 +132,6 @@ class Pairs(Dataset):
         return torch.from_numpy(self.X[i]), self.y[i]
 
 
-class Items(Dataset):
-    """A list of items."""
-
-    def __init__(self, items):
-        self.items = items
-
-    def __len__(self):
-        return len(self.items)
-
-    def __getitem__(self, i):
-        return self.items[i]
-
-
 @BOTH
 def test_dataset_of_pairs_teaches_as_arrays_do(kind, images):
     X, y = images
@@ -187,20 +174,22 @@ def test_tensors_are_seen_in_their_type(kind, dtype, images):
 @pytest.mark.parametrize("make", [Image.fromarray, lambda image: image.tolist()])
 def test_items_may_be_what_becomes_an_array(kind, images, make):
     X, y = images
-    data = [(make(image), target) for image, target in zip(X, y, strict=True)]
+    items = [(make(image), target) for image, target in zip(X, y, strict=True)]
+    data = Subset(items, range(N_IMAGES))
     model = make_model(kind, batch_size=N_IMAGES)
     expected = model.fit(Pairs(X, y)).predict(X)
-    answers = model.fit(Items(data)).predict(Items(data))
+    answers = model.fit(data).predict(data)
     np.testing.assert_allclose(answers, expected, rtol=1e-4)
 
 
 @BOTH
 def test_item_of_another_shape_is_named(kind, images):
     X, y = images
-    data = [(image[: 8 - (i == 5)], y[i]) for i, image in enumerate(X)]
+    items = [(image[: 8 - (i == 5)], y[i]) for i, image in enumerate(X)]
+    data = Subset(items, range(N_IMAGES))
     message = r"one shape; .* item \d+ .* (is|of item 5) \(7, 8, 3\).* resize them"
     with pytest.raises(ValueError, match=message):
-        make_model(kind, batch_size=N_IMAGES).fit(Items(data))
+        make_model(kind, batch_size=N_IMAGES).fit(data)
 
 
 @BOTH
