@@ -48,7 +48,7 @@ class AddAdjustment(WeightAdjustment):
         # The finest level stays as it is, and gives its sum to the others.
         shares = (sums[:, -1:] / sums[:, :-1]).unsqueeze(2).unbind(1)
         summing = [p * share for p, share in zip(coarse, shares, strict=True)]
-        summing = [from_rows(p, output.logits) for p in (*summing, finest)]
+        summing = [from_rows(p, output.logits.shape) for p in (*summing, finest)]
         return adjust_add(summing, *level_maps(levels))
 
 
@@ -61,7 +61,7 @@ class MarginalAdjustment(WeightAdjustment):
         weights, shift = exponentials(as_rows(output.logits), output.n_classes)
         if steps is None or shift is not None:
             return self.scores(output, levels).softmax(dim=1)
-        weights = from_rows(weights, output.logits).split(output.n_classes, dim=1)
+        weights = from_rows(weights, output.logits.shape).split(output.n_classes, dim=1)
         return marginal_probabilities(weights, steps)
 
     def scores(self, output, levels):

@@ -102,10 +102,11 @@ class Inputs(nn.Module):
         if self.training and self.augment is not None:
             # Of a copy: an augmentation may work in place.
             X = self.augmented(X.clone())
-        if self.center is None:
+        center, scale = self.center, self.scale
+        if center is None:
             # A copy: a network that works in place must not write into the user's data.
             return X.to(self.dtype, copy=True)
-        scaled = (X - self.center).div_(self.scale).clamp_(-FARTHEST, FARTHEST)
+        scaled = (X - center).div_(scale).clamp_(-FARTHEST, FARTHEST)
         scaled = scaled.to(self.dtype)
         # Divided by the root of 1 + (scaled / limit)^2, in few passes: a batch of a
         # table is small, and every operation counts.

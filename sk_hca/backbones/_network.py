@@ -17,6 +17,8 @@ class Network(nn.Module):
         Takes features, gives a :class:`~sk_hca.base.NetworkOutput`.
     """
 
+    takes_targets = False
+
     def __init__(self, extractor, heads):
         super().__init__()
         self.extractor = extractor

@@ -65,7 +65,7 @@ class LevelCascade:
             return torch.cat(levels, dim=1)
         if not self.steps:
             return logits
-        return from_rows(_PoolCascade.apply(as_rows(logits), self), logits)
+        return from_rows(_PoolCascade.apply(as_rows(logits), self), logits.shape)
 
     def _fine_to_coarse(self):
         """Return the steps and their numbers of classes, the finest step first."""

@@ -25,11 +25,11 @@ def as_rows(x):
     return x.t().unsqueeze(0) if x.ndim == 2 else x.flatten(2)
 
 
-def from_rows(rows, like):
-    """Give (B, C, M) the shape (N, C, *S) of another tensor, without a copy."""
-    if like.ndim == 2:
+def from_rows(rows, shape):
+    """Give (B, C, M) the axes of a tensor of shape (N, any, *S), without a copy."""
+    if len(shape) == 2:
         return rows.squeeze(0).t()
-    return rows.view(len(like), rows.shape[1], *like.shape[2:])
+    return rows.view(shape[0], rows.shape[1], *shape[2:])
 
 
 @lru_cache(maxsize=16)
@@ -136,7 +136,7 @@ def is_worth_a_look(x):
 
 def is_within(logs, share):
     """Tell whether all logarithms lie within a share of what floats can hold."""
-    lowest, highest = logs.aminmax()
+    lowest, highest = (bound.item() for bound in logs.aminmax())
     limit = share * math.log(torch.finfo(logs.dtype).max)
     return -limit < lowest and highest < limit
 

@@ -5,7 +5,7 @@ from itertools import accumulate
 import torch
 from torch.nn.functional import one_hot
 
-from sk_hca.hierarchy import as_rows, level_layout, level_weights
+from sk_hca.hierarchy import as_rows, from_rows, level_layout, level_weights
 from sk_hca.losses._precision import in_full_precision
 from sk_hca.losses._reduction import weighted_mean
 
@@ -36,8 +36,7 @@ def fused_cross_entropy_map(logits, n_classes, truth):
     >>> fused_cross_entropy_map(torch.zeros(1, 6), (2, 4), torch.tensor([[0, 3]]))
     tensor([2.0794])
     """
-    loss = _LevelCrossEntropy.apply(as_rows(logits), as_rows(truth), n_classes)
-    return loss.view(len(logits), *logits.shape[2:])
+    return _LevelCrossEntropy.apply(logits, truth, n_classes)
 
 
 class _LevelCrossEntropy(torch.autograd.Function):
@@ -46,26 +45,29 @@ class _LevelCrossEntropy(torch.autograd.Function):
     @staticmethod
     @in_full_precision
     def forward(ctx, logits, truth, n_classes):
-        weights, sums, log_sums = level_weights(logits, n_classes)
-        ctx.n_classes = n_classes
+        rows, truth = as_rows(logits), as_rows(truth)
+        weights, sums, log_sums = level_weights(rows, n_classes)
+        ctx.n_classes, ctx.shape = n_classes, logits.shape
         ctx.save_for_backward(weights, sums, truth)
         if truth.is_floating_point():
-            told = (truth * logits).sum(dim=1)
+            loss = log_sums.sum(dim=1).sub_((truth * rows).sum(dim=1))
         else:
-            told = logits.gather(1, truth).sum(dim=1)
-        return log_sums.sum(dim=1).sub_(told)
+            loss = log_sums.sub_(rows.gather(1, truth)).sum(dim=1)
+        return loss.view(len(logits), *logits.shape[2:])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         weights, sums, truth = ctx.saved_tensors
-        grad = grad.unsqueeze(1)
+        grad = grad.reshape(len(sums), 1, -1)
         _, level_of = level_layout(ctx.n_classes, weights.dtype, weights.device)
         # One pass normalises the prediction and multiplies it by the gradient.
         predicted = (grad / sums).index_select(1, level_of).mul_(weights)
         if truth.is_floating_point():
-            return predicted.addcmul_(truth, grad, value=-1), None, None
-        return predicted.scatter_add_(1, truth, -grad.expand_as(truth)), None, None
+            predicted.addcmul_(truth, grad, value=-1)
+        else:
+            predicted.scatter_add_(1, truth, grad.neg().expand_as(truth))
+        return from_rows(predicted, ctx.shape), None, None
 
 
 def cross_entropy_map(levels, targets):

@@ -25,6 +25,10 @@ LOADING = {
 }
 
 
+# Batches of fewer bytes are cut from their array together: cutting costs a call each.
+CUT_SIZE = 2**20
+
+
 class TargetDataset(Dataset):
     """Inputs, with their targets and weights, and which of them to use.
 
@@ -172,9 +176,26 @@ class ArrayBatches:
         return len(self.order)
 
     def __iter__(self):
-        for part in self.order:
+        """Cut small batches several at a time, and part them without a copy."""
+        positions, borders = self.order.positions(), self.order.borders
+        if torch.is_tensor(positions):
+            positions = positions.numpy()
+        n_together = max(1, CUT_SIZE // max(1, n_bytes(self.dataset, borders[:2][-1])))
+        for first in range(0, len(self), n_together):
+            cut = borders[first : first + n_together + 1]
+            part = positions[cut[0] : cut[-1]]
             in_order = isinstance(part, range)
-            yield self.dataset[slice(part.start, part.stop) if in_order else part]
+            X, target = self.dataset[slice(part.start, part.stop) if in_order else part]
+            sizes = [stop - start for start, stop in pairwise(cut)]
+            columns = [column.split(sizes) for column in (X, *target)]
+            for X, *target in zip(*columns, strict=True):
+                yield X, tuple(target)
+
+
+def n_bytes(dataset, n_samples):
+    """Count the bytes of so many samples of an ArrayDataset."""
+    X, target = dataset[:1]
+    return n_samples * sum(part.nbytes for part in (X, *target))
 
 
 def batches(dataset, batch_size, shuffle=False, **loading):
@@ -218,7 +239,9 @@ def batches(dataset, batch_size, shuffle=False, **loading):
 def as_tensor(array):
     """Share an array with torch; a read-only one is copied first."""
     array = np.asarray(array, order="C")  # one number stays one without an axis
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    # Of a single row, a reversed array is in order too, and no tensor.
+    is_shared = array.flags.writeable and min(array.strides, default=0) >= 0
+    return torch.from_numpy(array if is_shared else array.copy())
 
 
 def items_at(dataset, positions):

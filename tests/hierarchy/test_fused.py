@@ -41,7 +41,7 @@ def test_rows_are_the_same_numbers_and_come_back(tail):
     rows = as_rows(x)
     assert rows.data_ptr() == x.data_ptr()
     assert rows.shape[1] == 5
-    assert torch.equal(from_rows(rows, x), x)
+    assert torch.equal(from_rows(rows, x.shape), x)
 
 
 @each_tail
@@ -50,8 +50,8 @@ def test_rows_are_the_same_numbers_and_come_back(tail):
 def test_softmax_side_by_side_equals_that_of_every_level(tail, scale, dtype):
     logits = draw(sum(SIZES), tail, scale, dtype)
     probs, log_sums = level_softmax(as_rows(logits), SIZES)
-    probs = from_rows(probs, logits)
-    log_sums = from_rows(log_sums, logits)
+    probs = from_rows(probs, logits.shape)
+    log_sums = from_rows(log_sums, logits.shape)
     for h, level in enumerate(logits.split(SIZES, dim=1)):
         expected = level.softmax(dim=1)
         torch.testing.assert_close(probs.split(SIZES, dim=1)[h], expected)

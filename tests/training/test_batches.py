@@ -125,6 +125,24 @@ def test_subset_copies_nothing(kind):
     assert part.weight is data.weight
 
 
+@each_tail
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("size", [0, 500, 2000])
+def test_batches_are_the_same_however_many_are_cut_together(
+    monkeypatch, tail, shuffle, size
+):
+    def passes():
+        torch.manual_seed(0)
+        iterator = batches(numbered(43, tail=tail), 7, shuffle)
+        return [seen(iterator) for _ in range(2)]
+
+    expected = passes()
+    monkeypatch.setattr("sk_hca.training._batches.CUT_SIZE", size)
+    assert passes() == expected
+    assert len(expected[0]) == 6
+    assert expected[0][-1][-1] == 42 or shuffle
+
+
 def test_batches_in_order_share_memory_with_the_data():
     data = numbered(6)
     X, (y, _) = next(iter(batches(data, 4)))

@@ -1,5 +1,7 @@
 """Training that diverges, and the rise and fall of the learning rate."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -181,6 +183,35 @@ def test_learning_rate_rises_and_falls_once():
     assert 0 < lrs[-1] < 0.1 * 0.05
 
 
+@pytest.mark.parametrize("max_epochs", [1, 2, 7])
+def test_learning_rate_is_that_of_torch(max_epochs):
+    recorder = Recorder()
+    train(Fragile(), anneals=True, max_epochs=max_epochs, callbacks=[recorder])
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.05)
+    n_steps = max_epochs * N_BATCHES
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.05, total_steps=n_steps + 1, cycle_momentum=False
+    )
+    expected = []
+    for _ in range(n_steps):
+        expected += schedule.get_last_lr()
+        optimizer.step()
+        schedule.step()
+    np.testing.assert_allclose(recorder.lrs, expected)
+
+
+def test_more_steps_than_were_planned_leave_the_learning_rate_at_its_end():
+    recorder = Recorder()
+    net = train(Fragile(), anneals=True, callbacks=[recorder])
+    net.run_single_epoch(
+        net.get_iterator(make_data(), training=True),
+        training=True,
+        prefix="train",
+        step_fn=net.train_step,
+    )
+    assert 0 < max(recorder.lrs[-N_BATCHES + 1 :]) < 1e-6
+
+
 def test_learning_rate_is_constant_when_asked():
     recorder = Recorder()
     train(Fragile(), callbacks=[recorder])
@@ -218,3 +249,35 @@ def test_every_group_of_parameters_rises_to_its_own_rate():
     rates = np.array([sorted(lrs) for lrs in watcher.lrs])
     np.testing.assert_allclose(rates.max(axis=0), [0.01, 0.05], rtol=0.01)
     np.testing.assert_allclose(rates[:, 0] / rates[:, 1], 0.2)
+
+
+class DenormalWatch(Callback):
+    """Looks at whether numbers next to nothing are kept, step by step."""
+
+    def __init__(self):
+        self.kept = []
+
+    def on_batch_end(self, net, **kwargs):
+        self.kept.append(keeps_denormals())
+
+
+def keeps_denormals():
+    return bool(torch.tensor(torch.finfo(torch.float32).tiny) / 2 > 0)
+
+
+@pytest.mark.skipif(
+    not torch.set_flush_denormal(False), reason="this CPU cannot flush denormals"
+)
+@pytest.mark.parametrize("flushes", [False, True])
+@pytest.mark.parametrize("bad_step", [None, 2])
+def test_numbers_next_to_nothing_are_dropped_while_training_only(flushes, bad_step):
+    watch = DenormalWatch()
+    torch.set_flush_denormal(flushes)
+    try:
+        with nullcontext() if bad_step is None else pytest.raises(FloatingPointError):
+            train(Fragile(bad_step), callbacks=[watch])
+        assert keeps_denormals() != flushes
+    finally:
+        torch.set_flush_denormal(False)
+    assert not any(watch.kept)
+    assert watch.kept
