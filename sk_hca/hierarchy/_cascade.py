@@ -11,6 +11,9 @@ from sk_hca.hierarchy._maps import largest_of_each, lift, pool_logsumexp, pool_s
 # How the finest classes may be pooled.
 ALIGNMENTS = ("max", "sum")
 
+# So many ones add up without rounding in float32.
+MOST_COUNTED = 2**24
+
 
 class LevelCascade:
     """Nested levels, each tied to the next finer one.
@@ -83,10 +86,12 @@ class _PoolCascade(torch.autograd.Function):
         pooled = torch.cat(levels, dim=1)
         n_coarsest, n_finest = cascade.n_classes[0], cascade.n_classes[-1]
         # In place, so that the answer is a float, which is compared far faster.
-        is_largest = lift(pooled, cascade.above).eq_(pooled[:, n_coarsest:])
+        share = lift(pooled, cascade.above).eq_(pooled[:, n_coarsest:])
         n_coarse = pooled.shape[1] - n_finest
-        n_largest = pool_sum(is_largest, cascade.above, n_coarse)
-        ctx.save_for_backward(is_largest.div_(lift(n_largest, cascade.above)))
+        if may_tie(share, n_coarse):
+            n_largest = pool_sum(share, cascade.above, n_coarse)
+            share.div_(lift(n_largest, cascade.above))
+        ctx.save_for_backward(share)
         ctx.cascade = cascade
         return pooled
 
@@ -100,3 +105,11 @@ class _PoolCascade(torch.autograd.Function):
         for own, part, step in steps:
             total = torch.addcmul(own, part, lift(total, step))
         return total, None
+
+
+def may_tie(is_largest, n_coarse):
+    """Tell whether several classes may be the largest of one; no GPU is waited for."""
+    if is_largest.device.type != "cpu" or is_largest.numel() > MOST_COUNTED:
+        return True
+    n_places = is_largest.shape[0] * is_largest.shape[2]
+    return is_largest.sum().item() != n_coarse * n_places
