@@ -36,18 +36,19 @@ def decode_argmax(logits, values):
     >>> decode_argmax(p.log(), torch.tensor([0.0, 1.0, 5.0]))
     tensor([1.])
     """
+    logits = logits.detach()
     highest = logits.amax(dim=1, keepdim=True)
     # The first of the largest, found with whole rows of floats: several times faster
     # than a search for its index.
     n_classes = logits.shape[1]
     dtype = torch.promote_types(logits.dtype, torch.float32)
     rank = torch.arange(n_classes, 0, -1, dtype=dtype, device=logits.device)
-    is_largest = (logits - highest).to(dtype).eq_(0)
+    is_largest = torch.empty_like(logits, dtype=dtype)
+    torch.eq(logits, highest, out=is_largest)
     ranks = is_largest.mul_(rank.view(1, -1, *(1,) * (logits.ndim - 2)))
-    index = n_classes - ranks.amax(dim=1).long()
-    # A NaN equals nothing, nor does infinity: neither must turn into a class.
-    y = values[index.clamp_max(n_classes - 1)]
-    return torch.where(highest.squeeze(1).isfinite(), y, torch.nan)
+    index = (n_classes - ranks.amax(dim=1).long()).clamp_max_(n_classes - 1)
+    # Neither NaN nor infinity must turn into a class: times zero, both are NaN.
+    return values[index] + (0 * highest.squeeze(1)).to(values.dtype)
 
 
 def decode_mean(logits, values):
