@@ -29,6 +29,7 @@ from sk_hca.adjustment._products import (
 from sk_hca.base import resolve
 from sk_hca.hierarchy import (
     as_rows,
+    class_softmax,
     exponentials,
     from_rows,
     level_weights,
@@ -60,7 +61,7 @@ class MarginalAdjustment(WeightAdjustment):
         _, steps = level_maps(levels)
         weights, shift = exponentials(as_rows(output.logits), output.n_classes)
         if steps is None or shift is not None:
-            return self.scores(output, levels).softmax(dim=1)
+            return class_softmax(self.scores(output, levels))
         weights = from_rows(weights, output.logits.shape).split(output.n_classes, dim=1)
         return marginal_probabilities(weights, steps)
 
@@ -113,7 +114,7 @@ class AverageAdjustment(BaseAdjustment):
             parent = classes.parent
             within = counts / lift(pool_sum(counts, parent, logits.shape[1]), parent)
             spread.append(
-                lift(logits.softmax(dim=1), parent) * along_classes(within, logits)
+                lift(class_softmax(logits), parent) * along_classes(within, logits)
             )
         return sum(spread).log()
 

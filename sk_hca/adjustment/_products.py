@@ -12,6 +12,7 @@ from sk_hca.adjustment._base import (
 )
 from sk_hca.adjustment._functional import adjust_add, adjust_mul
 from sk_hca.base import ClassTable
+from sk_hca.hierarchy import class_softmax
 
 
 class MulAdjustment(BaseAdjustment):
@@ -93,8 +94,8 @@ class ConsultAdjustment(WeightAdjustment):
 
     def weights(self, output, levels):
         """Mix the finest level with the vote."""
-        alone = output.levels[-1].softmax(dim=1)
-        votes = VoteAdjustment().scores(output, levels).softmax(dim=1)
+        alone = class_softmax(output.levels[-1])
+        votes = class_softmax(VoteAdjustment().scores(output, levels))
         return votes.lerp_(alone, self.sureness(alone))
 
     def scores(self, output, levels):

@@ -16,7 +16,7 @@ from sk_hca.adjustment import (
 from sk_hca.backbones import Network
 from sk_hca.base import LevelClasses
 from sk_hca.estimators._base import BaseDeepRegressor, make_reduction
-from sk_hca.hierarchy import HierarchicalBinner, level_steps
+from sk_hca.hierarchy import HierarchicalBinner, class_softmax, level_steps
 from sk_hca.prediction import (
     BinnedDistribution,
     decode_quantiles,
@@ -104,7 +104,7 @@ class LevelReader(BaseDeepRegressor):
             Sums to 1 over axis 1.
         """
         return self._answer(
-            X, lambda mode, output, levels: mode.scores(output, levels).softmax(dim=1)
+            X, lambda mode, output, levels: class_softmax(mode.scores(output, levels))
         )
 
     @available_if(has_seen_enough)

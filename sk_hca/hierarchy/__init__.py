@@ -11,6 +11,7 @@ from sk_hca.hierarchy._fused import (
 )
 from sk_hca.hierarchy._hierarchy import HierarchicalBinner, Level
 from sk_hca.hierarchy._maps import (
+    class_softmax,
     level_steps,
     lift,
     pool_logsumexp,
@@ -25,6 +26,7 @@ __all__ = [
     "Level",
     "LevelCascade",
     "as_rows",
+    "class_softmax",
     "exponentials",
     "from_rows",
     "level_layout",

