@@ -75,7 +75,7 @@ class VoteAdjustment(BaseAdjustment):
     def scores(self, output, levels):
         """Add the logits of all levels, each times its weight."""
         votes = zip(self.of_levels(levels), output.levels, strict=True)
-        weighted = [weight * logits for weight, logits in votes]
+        weighted = [z if weight == 1 else weight * z for weight, z in votes]
         return adjust_add(weighted, *level_maps(levels))
 
 
@@ -107,8 +107,8 @@ class ConsultAdjustment(WeightAdjustment):
 
     def sureness(self, alone):
         """Return the share of the finest level, one over its variance in classes."""
-        place = torch.arange(alone.shape[1], device=alone.device)
-        place = along_classes(place, alone)
-        offset = place - (alone * place).sum(dim=1, keepdim=True)
+        place = torch.arange(alone.shape[1], dtype=alone.dtype, device=alone.device)
+        mean = torch.tensordot(alone, place, ([1], [0])).unsqueeze(1)
+        offset = along_classes(place, alone) - mean
         variance = (alone * offset.square_()).sum(dim=1, keepdim=True)
         return variance.reciprocal().clamp_max(1)
