@@ -6,6 +6,7 @@ import torch
 from sk_hca.hierarchy import (
     LevelCascade,
     as_rows,
+    class_softmax,
     exponentials,
     from_rows,
     level_softmax,
@@ -102,8 +103,11 @@ def test_cascade_equals_pooling_from_the_finest(tail, alignment):
 
 
 @each_tail
-def test_cascade_gradient_equals_that_of_its_steps(tail):
-    logits = draw(SIZES[-1], tail).requires_grad_()
+@pytest.mark.parametrize("n_tied", [0, 1, 8])
+def test_cascade_gradient_equals_that_of_its_steps(tail, n_tied):
+    logits = draw(SIZES[-1], tail)
+    logits[:n_tied] = logits[:n_tied].round()
+    logits.requires_grad_()
     weight = draw(sum(SIZES), tail)
     (LevelCascade(STEPS, SIZES).pool(logits) * weight).sum().backward()
     fast, logits.grad = logits.grad, None
@@ -129,6 +133,27 @@ def test_cascade_refuses_unknown_alignment(alignment):
 def test_cascade_of_one_level_is_the_level():
     logits = draw(5)
     assert torch.equal(LevelCascade([], [5]).pool(logits), logits)
+
+
+@each_tail
+@each_scale
+@pytest.mark.parametrize("layout", [class_major, torch.clone])
+def test_class_softmax_equals_that_of_torch(tail, scale, layout):
+    logits = draw(7, tail, scale).requires_grad_()
+    weight = draw(7, tail)
+    gradients = []
+    for normalise in (class_softmax, lambda x: x.softmax(dim=1)):
+        probs = normalise(layout(logits))
+        (probs * weight).sum().backward()
+        gradients.append(logits.grad)
+        logits.grad = None
+    torch.testing.assert_close(class_softmax(layout(logits)), logits.softmax(dim=1))
+    torch.testing.assert_close(*gradients)
+
+
+def test_class_softmax_of_impossible_classes_is_nothing():
+    logits = class_major(torch.tensor([[0.0, -torch.inf], [-torch.inf, 3.0]]))
+    assert class_softmax(logits).tolist() == [[1.0, 0.0], [0.0, 1.0]]
 
 
 @each_tail
