@@ -171,6 +171,12 @@ def test_strided_arrays_are_read(view):
     np.testing.assert_array_equal(batch, X)
 
 
+def test_single_row_of_a_reversed_array_is_read():
+    X = np.arange(6.0).reshape(3, 2)[::-1]
+    ((row, _),) = batches(ArrayDataset(X[:1]), 4)
+    np.testing.assert_array_equal(row, [[4.0, 5.0]])
+
+
 @each_kind
 def test_targets_are_optional(kind):
     X = np.ones((5, 2))
