@@ -11,8 +11,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring, ProgressBar
 from skorch.helper import predefined_split
 
 from sk_hca.training._batches import batches
-from sk_hca.training._callbacks import FiniteLoss, OneCycle, callback_of
-from sk_hca.training._denormals import flushed_denormals
+from sk_hca.training._callbacks import FadeOut, FiniteLoss, OneCycle, callback_of
 from sk_hca.training._feeding import feed, one_pass
 from sk_hca.training._noise import SHORT_STAGE, NoiseDecay
 from sk_hca.training._script import pickled
@@ -140,7 +139,7 @@ class StageNet(NeuralNet):
             watches = training and self._shows_targets
             if watches:
                 self.module_.begin_epoch()
-            with one_pass(iterator) as batches_, flushed_denormals():
+            with one_pass(iterator) as batches_:
                 super().run_single_epoch(batches_, training, **kwargs)
             if watches:
                 self.module_.end_epoch()
@@ -330,7 +329,7 @@ def make_net(module, criterion, train, settings, valid=None):
     check_callbacks(settings.callbacks)
     n_steps = params["max_epochs"] * len(batches(train, params["batch_size"]))
     anneals = settings.anneals and n_steps > 1
-    callbacks = [("finite_loss", FiniteLoss())]
+    callbacks = [("finite_loss", FiniteLoss()), ("fade_out", FadeOut())]
     is_ours = params["optimizer"] is OPTIMIZERS["adamw"]
     if anneals and is_ours and "optimizer__weight_decay" not in params:
         callbacks += settle_decay(params, n_steps, settings)
