@@ -132,9 +132,10 @@ class FadeOut(Callback):
     CPU handles each number by itself, and a step takes many times as long.
     """
 
-    def on_train_begin(self, net, **kwargs):
-        """Begin to count steps."""
+    def initialize(self):
+        """Begin to count steps; many short trainings of one net count as one."""
         self.n_steps_ = 0
+        return self
 
     def on_batch_end(self, net, training=False, **kwargs):
         """Look at the averages, once in a while."""

@@ -266,3 +266,12 @@ def test_averages_of_silent_units_end_at_nothing_and_change_no_weight(alias):
     assert (faded.abs() < 1e-32).all()
     assert torch.equal(module.layer.weight, plain.layer.weight)
     assert torch.equal(module.layer.bias, plain.layer.bias)
+
+
+def test_averages_end_at_nothing_over_many_short_trainings_too():
+    module = Fragile()
+    module.layer.weight.register_hook(lambda g: g * (module.n_steps == 1))
+    net = train(module, max_epochs=1)
+    for _ in range(200):
+        continue_stage(net, make_data(), lr=0.01)
+    assert (net.optimizer_.state[module.layer.weight]["exp_avg"] == 0).all()
