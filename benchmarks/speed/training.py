@@ -58,6 +58,11 @@ def make_default(epochs=EPOCHS, **params):
     return HCARegressor(backbone, **settings)
 
 
+def make_as_it_comes(epochs, **params):
+    """Make the default estimator: its recipe, its network."""
+    return HCARegressor(device="cpu", max_epochs=epochs, random_state=0, **params)
+
+
 def make_skorch_net(**params):
     """Make a plain regression on the same network, with skorch as it comes."""
     return NeuralNetRegressor(
@@ -103,10 +108,17 @@ def default_ratio(n_samples, limit):
     )
 
 
-def model_ratio(name, ours, theirs, data, limit, pairs=5):
+def model_ratio(name, ours, theirs, data, limit, **settings):
     """Compare the fits of two models on the same data."""
     fits = (lambda: ours.fit(*data), lambda: theirs.fit(*data))
-    return Ratio(name, *fits, limit, pairs)
+    return Ratio(name, *fits, limit, **settings)
+
+
+def stages_ratio(name, make, epochs, data, **settings):
+    """Compare a whole fit of HCA-d with one of HCA-add."""
+    name = f"fit of HCA-d / fit of HCA-add, {name}, {epochs} epochs"
+    distilled, add = (make(epochs, mode=mode) for mode in ("distill", "add"))
+    return model_ratio(name, distilled, add, data, 1.10, **settings)
 
 
 def skorch_ratio(n_samples, limit):
@@ -143,23 +155,15 @@ def main():
     options = read_options(__doc__, large="a million rows as well")
     n_samples = 5_000 if options.quick else 50_000
     data = make_data(n_samples)
-    add, distilled = make_model(), make_model(mode="distill")
-    long = 10 * EPOCHS
     levels = "fit of 7 levels / fit of the finest alone"
-    stages = "whole fit of HCA-d / fit of HCA-add"
     rows = [
         loop_ratio(n_samples, 256, EPOCHS, 1.10),
         loop_ratio(n_samples, 64, 2, 1.15),
         default_ratio(n_samples, 1.10),
-        model_ratio(levels, add, make_model(n_levels=1), data, 1.30, pairs=15),
-        model_ratio(f"{stages}, {EPOCHS} epochs", distilled, add, data, 1.10, pairs=15),
-        model_ratio(
-            f"{stages}, {long} epochs",
-            make_model(long, mode="distill"),
-            make_model(long),
-            data,
-            1.10,
-        ),
+        model_ratio(levels, make_model(), make_model(n_levels=1), data, 1.30, pairs=15),
+        stages_ratio("default", make_as_it_comes, 4 * EPOCHS, data),
+        stages_ratio("128-64", make_model, EPOCHS, data, pairs=15, binding=False),
+        stages_ratio("128-64", make_model, 10 * EPOCHS, data, binding=False),
         skorch_ratio(n_samples, 0.60),
     ]
     if options.large:

@@ -45,7 +45,7 @@ def adjust_add(probs, parents, steps=None):
     scores, *finer = probs
     pairs = list(zip(finer, steps, strict=True))  # counted before the first step
     for p, step in pairs:
-        scores = p + lift(scores, step)
+        scores = lift(scores, step).add_(p)
     return scores
 
 
@@ -196,5 +196,5 @@ def marginal_probabilities(weights, steps):
     probs = coarsest / coarsest.sum(dim=1, keepdim=True)
     for weight, step in zip(finer, steps, strict=True):
         given = probs / pool_sum(weight, step, probs.shape[1])
-        probs = weight * lift(given, step)
+        probs = lift(given, step).mul_(weight)
     return probs
