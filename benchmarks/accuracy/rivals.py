@@ -49,6 +49,7 @@ MODES = {
     "HCA-mul": {"mode": "mul"},
     "HCA-d": {"mode": "distill"},
     "HCA-vote": {"mode": "vote"},
+    "HCA-consult": {"mode": "consult"},
 }
 # As in the paper: free logits, hard labels, equal widths, the largest class.
 PAPER = {
@@ -124,8 +125,8 @@ def make_models(seed, epochs, memory):
                 **shared, **params, **mode, memory=memory
             )
     for balance in (0.25, 0.5):
-        models[f"HCA-vote, balance {balance}"] = HCARegressor(
-            **shared, balance=balance, memory=memory
+        models[f"HCA-consult, balance {balance}"] = HCARegressor(
+            **shared, mode="consult", balance=balance, memory=memory
         )
     for name, mode in PAPER_MODES.items():
         models[name] = HCARegressor(**shared, **PAPER, **mode, memory=memory)
