@@ -40,7 +40,8 @@ class BalancedMSE(BaseLoss):
         targets.
 
     n_bins : int, default=100
-        Bins of the histogram of "bni", of equal width.
+        Bins of the histogram of "bni", of equal width; the outermost stand for the
+        smallest and the largest target, so that none lies beyond them.
 
     See Also
     --------

@@ -88,7 +88,8 @@ def histogram(y, weight, n_bins):
     Returns
     -------
     means, spreads, shares : ndarray of shape (B,)
-        Mean of the targets of each bin, no spread, and their share.
+        Mean of the targets of each bin, but the smallest and the largest target for the
+        outermost, no spread, and their share.
 
     Examples
     --------
@@ -104,4 +105,7 @@ def histogram(y, weight, n_bins):
     is_used = binner.counts_ > 0
     counts = binner.counts_[is_used]
     means = binner.values_[is_used]
+    # With a target beyond them all, the loss would have no lower bound: the farther a
+    # prediction runs past it, the less it would cost.
+    means[[0, -1]] = values[[0, -1]]
     return means, np.zeros_like(means), counts / counts.sum()

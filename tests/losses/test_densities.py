@@ -1,10 +1,14 @@
 """Densities of the training targets: weights are repetitions, no target is too odd."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sk_hca.losses import binned_integration
 from sk_hca.losses._densities import histogram, mixture
 
 
@@ -66,8 +70,25 @@ def test_mixture_of_one_value_at_all_quantiles_has_no_unit(unit):
     assert mixture(y, None, 8) == (0.0, 0.0, 1.0)
 
 
-def test_histogram_leaves_empty_bins_out():
-    means, spreads, shares = histogram(np.array([0.0, 0.1, 9.0, 10.0]), None, 10)
-    np.testing.assert_allclose(means, [0.05, 9.0, 10.0])
-    np.testing.assert_allclose(shares, [0.5, 0.25, 0.25])
+def test_histogram_leaves_empty_bins_out_and_keeps_the_ends():
+    y = np.array([0.0, 0.1, 4.1, 4.3, 9.2, 10.0])
+    means, spreads, shares = histogram(y, None, 10)
+    np.testing.assert_allclose(means, [0.0, 4.2, 10.0])
+    np.testing.assert_allclose(shares, [1 / 3, 1 / 3, 1 / 3])
     assert not spreads.any()
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_no_prediction_gains_by_running_away_from_a_histogram(side):
+    y = side * np.random.default_rng(0).gamma(2.0, size=500)
+    centers, _, shares = map(torch.from_numpy, histogram(y, None, 100))
+    target = torch.from_numpy(y)
+    losses = [
+        [
+            binned_integration(one + distance, one, 0.1, centers, shares).item()
+            for one in target.split(1)
+        ]
+        for distance in (-10 * side, -100 * side, -1000 * side)  # past the crowded end
+    ]
+    for near, farther in pairwise(losses):
+        assert (np.subtract(farther, near) >= -1e-6).all()
