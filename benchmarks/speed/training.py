@@ -58,11 +58,6 @@ def make_default(epochs=EPOCHS, **params):
     return HCARegressor(backbone, **settings)
 
 
-def make_as_it_comes(epochs, **params):
-    """Make the default estimator: its recipe, its network."""
-    return HCARegressor(device="cpu", max_epochs=epochs, random_state=0, **params)
-
-
 def make_skorch_net(**params):
     """Make a plain regression on the same network, with skorch as it comes."""
     return NeuralNetRegressor(
@@ -114,9 +109,9 @@ def model_ratio(name, ours, theirs, data, limit, **settings):
     return Ratio(name, *fits, limit, **settings)
 
 
-def stages_ratio(name, make, epochs, data, **settings):
+def stages_ratio(make, epochs, data, **settings):
     """Compare a whole fit of HCA-d with one of HCA-add."""
-    name = f"fit of HCA-d / fit of HCA-add, {name}, {epochs} epochs"
+    name = f"whole fit of HCA-d / fit of HCA-add, {epochs} epochs"
     distilled, add = (make(epochs, mode=mode) for mode in ("distill", "add"))
     return model_ratio(name, distilled, add, data, 1.10, **settings)
 
@@ -161,9 +156,8 @@ def main():
         loop_ratio(n_samples, 64, 2, 1.15),
         default_ratio(n_samples, 1.10),
         model_ratio(levels, make_model(), make_model(n_levels=1), data, 1.30, pairs=15),
-        stages_ratio("default", make_as_it_comes, 4 * EPOCHS, data),
-        stages_ratio("128-64", make_model, EPOCHS, data, pairs=15, binding=False),
-        stages_ratio("128-64", make_model, 10 * EPOCHS, data, binding=False),
+        stages_ratio(make_model, EPOCHS, data, pairs=15, binding=False),
+        stages_ratio(make_model, 10 * EPOCHS, data, binding=False),
         skorch_ratio(n_samples, 0.60),
     ]
     if options.large:
